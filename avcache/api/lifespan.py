@@ -1,0 +1,42 @@
+"""What a server does when it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import anyio.to_thread
+
+from avcache.runtime import Runtime
+
+__all__ = ["lifespan_of"]
+
+_COLLECT_EVERY = 30.0
+
+
+def lifespan_of(get_runtime: Callable[[], Runtime]) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Background work begins when the server does, and ends with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        runtime = get_runtime()
+        await anyio.to_thread.run_sync(runtime.start)
+        collector = asyncio.create_task(_collect_garbage())
+        try:
+            yield
+        finally:
+            collector.cancel()
+            await anyio.to_thread.run_sync(runtime.close)
+
+    return lifespan
+
+
+async def _collect_garbage() -> None:
+    """Stands in for the collection after every page run, which is switched off for its cost."""
+    gc.collect()
+    gc.freeze()
+    while True:
+        await asyncio.sleep(_COLLECT_EVERY)
+        await anyio.to_thread.run_sync(gc.collect)

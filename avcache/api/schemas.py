@@ -1,0 +1,90 @@
+"""What the REST API answers. Field names are those of the original documentation; additions are marked as such."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field, RootModel
+
+__all__ = ["Cleared", "Info", "Keys", "Problem", "Stats", "WarmedUp"]
+
+
+class Info(BaseModel):
+    """The store in figures."""
+
+    cache_type: str = Field(description="redis, valkey or memory", examples=["redis"])
+    redis_version: str | None = Field(description="Version of the server; null in memory")
+    total_keys: int = Field(description="Keys of this application")
+    memory_usage: str = Field(description="Memory of the store, for people", examples=["1.2 MB"])
+    connected_clients: int | None = Field(description="Clients of the server; null in memory")
+    is_redis: bool = Field(description="Entries are on a server (Redis or Valkey)")
+    is_memory: bool = Field(description="Entries are in this process")
+    memory_bytes: int = Field(description="Added: the same as memory_usage, in bytes")
+    exact: bool = Field(description="Added: false if there are more keys than the time allowed to count")
+    state: str = Field(description="Added: redis, valkey, memory, degraded or recovering")
+    degraded_since: float | None = Field(description="Added: since when memory serves for Redis, epoch seconds")
+    error: str | None = Field(description="Added: why")
+    pending: int = Field(description="Added: invalidations that wait for Redis")
+
+
+class Keys(BaseModel):
+    """A page of keys."""
+
+    pattern: str
+    count: int = Field(description="How many are in `keys`")
+    keys: list[str]
+    truncated: bool = Field(description="Added: there are more; ask again with `cursor`")
+    cursor: str | None = Field(description="Added: where to go on; null at the end")
+    exact: bool = Field(description="Added: `count` is the number of all keys that match")
+
+
+class NamespaceStats(BaseModel):
+    """One namespace."""
+
+    count: int
+    sample_keys: list[str] = Field(max_length=5)
+
+
+class TotalStats(BaseModel):
+    """All namespaces."""
+
+    count: int
+    exact: bool = Field(description="Added: false if these are the keys seen in the time allowed")
+
+
+class Stats(RootModel[dict[str, NamespaceStats | TotalStats]]):
+    """By namespace (`price`, `momentum`, `portfolio`, and whatever else exists), and `total`."""
+
+
+class Cleared(BaseModel):
+    """What a clear dropped."""
+
+    message: str
+    pattern: str
+    keys_cleared: int
+    pending: bool = Field(description="Added: Redis is away; the rest goes before it is read again")
+
+
+class WarmedUp(BaseModel):
+    """What a warm-up brought."""
+
+    message: str
+    tickers_processed: int
+    successfully_cached: int
+    tickers: list[str]
+    failures: dict[str, str] = Field(description="Why, by ticker")
+
+
+class Fault(BaseModel):
+    """One thing wrong with a request."""
+
+    parameter: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was not served (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []

@@ -1,0 +1,59 @@
+"""The small grammar of key patterns: `*` and `?`, everything else stands for itself."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from avcache.errors import InvalidInput
+
+__all__ = ["EVERYTHING", "Pattern"]
+
+_MAX_CHARACTERS = 256
+_MAX_STARS = 8
+_GRAMMAR = f"1 to {_MAX_CHARACTERS} printable characters with at most {_MAX_STARS} stars (* any text, ? one character)"
+_REDIS_SPECIAL = re.compile(r"([\\\[\]^-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Which keys are meant; compares and prints as its text."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not 1 <= len(self.text) <= _MAX_CHARACTERS:
+            raise InvalidInput("pattern", self.text, _GRAMMAR)
+        if any(unicodedata.category(character).startswith("C") for character in self.text):
+            raise InvalidInput("pattern", self.text, _GRAMMAR)
+        collapsed = re.sub(r"\*+", "*", self.text)
+        if collapsed.count("*") > _MAX_STARS:
+            raise InvalidInput("pattern", self.text, _GRAMMAR)
+        object.__setattr__(self, "text", collapsed)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the pattern names exactly one key."""
+        return "*" not in self.text and "?" not in self.text
+
+    def matches(self, key: str) -> bool:
+        """Whether *key* is meant."""
+        return _regex(self.text).fullmatch(key) is not None
+
+    def redis_glob(self, prefix: str) -> str:
+        """The pattern below *prefix* in Redis' own grammar, with nothing of ours read as a class or range."""
+        return _REDIS_SPECIAL.sub(r"\\\1", prefix) + _REDIS_SPECIAL.sub(r"\\\1", self.text)
+
+
+@functools.lru_cache(maxsize=256)
+def _regex(text: str) -> re.Pattern[str]:
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(character, re.escape(character)) for character in text), re.DOTALL)
+
+
+EVERYTHING = Pattern("*")

@@ -1,0 +1,282 @@
+"""Redis, else memory: the first fault switches over, a prober in the background finds the way back."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal, Protocol, TypeVar
+
+from avcache.backends.base import Backend, BackendInfo, Cleared, Miss, Page, State, Stored
+from avcache.backends.pattern import EVERYTHING, Pattern
+from avcache.clock import Clock
+from avcache.errors import BackendError, BackendUnavailable
+
+__all__ = ["ResilientBackend", "Shared"]
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_PROBE_SPREAD = 0.2
+_MAX_PENDING = 10_000
+
+
+class Shared(Backend, Protocol):
+    """A backend on a server, which can be asked whether it is there."""
+
+    def ping(self) -> None:
+        """Return if the server answers and may be read."""
+        ...
+
+    def learn(self) -> None:
+        """Find out what kind of server it is."""
+        ...
+
+
+Wanted = Callable[[bytes], bool]
+
+
+class ResilientBackend:
+    """
+    Use *primary*; while it does not answer, use *secondary*, whose entries then live *fallback_ttl* seconds at most.
+
+    Nothing that was invalidated or written meanwhile comes back in its old form: what could not be dropped from the
+    primary is kept as pending, and dropped there before it is read again.
+    """
+
+    def __init__(
+        self,
+        primary: Shared,
+        secondary: Backend,
+        *,
+        fallback_ttl: float = 60.0,
+        probe_interval: float = 2.0,
+        wall: Clock = time.time,
+    ) -> None:
+        self._primary = primary
+        self._secondary = secondary
+        self._fallback_ttl = fallback_ttl
+        self._probe_interval = probe_interval
+        self._wall = wall
+        self._mutex = threading.Lock()
+        self._degraded: State | None = None
+        self._pending = _Pending()
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Find out now, rather than at the first read, whether the primary answers."""
+        self._read(lambda backend: backend.learn() if backend is self._primary else None)
+
+    def get(self, key: str) -> bytes | Literal[Miss.MISS]:
+        return self._read(lambda backend: backend.get(key))
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | Literal[Miss.MISS]]:
+        return self._read(lambda backend: backend.get_many(keys))
+
+    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
+        return self._read(lambda backend: backend.scan(pattern, cursor, limit))
+
+    def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
+        return self._read(lambda backend: backend.inspect(keys))
+
+    def info(self) -> BackendInfo:
+        return self._read(lambda backend: backend.info())
+
+    def set(self, key: str, data: bytes, *, ttl: float) -> None:
+        self.set_many({key: (data, ttl)})
+
+    def set_many(self, items: Mapping[str, tuple[bytes, float]]) -> None:
+        def on_primary() -> None:
+            if len(items) == 1:
+                ((key, (data, ttl)),) = items.items()
+                self._primary.set(key, data, ttl=ttl)
+            else:
+                self._primary.set_many(items)
+
+        def on_secondary() -> None:
+            short = {key: (data, min(ttl, self._fallback_ttl)) for key, (data, ttl) in items.items()}
+            self._secondary.set_many(short)
+            # The primary may hold older values of these keys, or even got this write: neither may come back.
+            self._pending.add_keys(items)
+
+        try:
+            self._write(on_primary, on_secondary)
+        except BackendError:
+            # Refused (out of memory, read-only): the caller goes on without it, but no older value may answer for it.
+            self.delete(items)
+            raise
+
+    def delete(self, keys: Iterable[str]) -> Cleared:
+        names = list(keys)
+
+        def on_secondary() -> Cleared:
+            self._pending.add_keys(names)
+            return Cleared(self._secondary.delete(names), pending=True)
+
+        return self._invalidate(lambda: self._primary.delete(names), on_secondary)
+
+    def clear(self, pattern: Pattern, wanted: Wanted | None = None) -> Cleared:
+        def on_secondary() -> Cleared:
+            self._pending.add_scope(pattern, wanted)
+            return Cleared(self._secondary.clear(pattern, wanted), pending=True)
+
+        return self._invalidate(lambda: self._primary.clear(pattern, wanted), on_secondary)
+
+    @contextmanager
+    def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
+        held = self._read(lambda backend: _Entered(backend.lock(name, lease=lease, wait=wait)))
+        with held:
+            yield
+
+    def state(self) -> State:
+        degraded = self._degraded
+        if degraded is None:
+            return self._primary.state()
+        return State(degraded.name, degraded.since, degraded.error, pending=len(self._pending))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._primary.close()
+        self._secondary.close()
+
+    def _read(self, ask: Callable[[Backend], T]) -> T:
+        if self._degraded is None:
+            try:
+                return ask(self._primary)
+            except BackendError as exc:
+                # A server that answers but refuses even a read (no permission, say) is of no use either.
+                self._degrade(exc)
+        return ask(self._secondary)
+
+    def _write(self, on_primary: Callable[[], T], on_secondary: Callable[[], T]) -> T:
+        if self._degraded is None:
+            try:
+                return on_primary()
+            except BackendUnavailable as exc:
+                self._degrade(exc)
+        return self._apart(on_primary, on_secondary)
+
+    def _invalidate(self, on_primary: Callable[[], Cleared], on_secondary: Callable[[], Cleared]) -> Cleared:
+        try:
+            return self._write(on_primary, on_secondary)
+        except BackendError as exc:
+            # The server answers, but refuses to drop (read-only, no permission): what it holds can't be trusted now.
+            self._degrade(exc)
+        return self._apart(on_primary, on_secondary)
+
+    def _apart(self, on_primary: Callable[[], T], on_secondary: Callable[[], T]) -> T:
+        """Apply to memory and to the pending list in one step, unless the primary came back just now."""
+        with self._mutex:
+            if self._degraded is not None:
+                return on_secondary()
+        return self._write(on_primary, on_secondary)
+
+    def _degrade(self, exc: BackendError) -> None:
+        with self._mutex:
+            if self._degraded is not None or self._closed.is_set():
+                return
+            reason = type(exc.__cause__ or exc).__name__
+            self._degraded = State("degraded", since=self._wall(), error=f"{reason}: {_first_line(exc)}")
+        logger.warning("backend.degraded", extra={"error": reason})
+        threading.Thread(target=self._find_way_back, name="avcache-prober", daemon=True).start()
+
+    def _find_way_back(self) -> None:
+        # Spread out, so that many processes don't probe a struggling server in step.
+        while not self._closed.wait(self._probe_interval * random.uniform(1 - _PROBE_SPREAD, 1 + _PROBE_SPREAD)):  # noqa: S311 - no secret
+            try:
+                self._primary.ping()
+                self._recover()
+            except BackendError as exc:
+                self._note("degraded", f"{type(exc.__cause__ or exc).__name__}: {_first_line(exc)}")
+            except Exception:  # the prober is the only way back: it must survive
+                logger.exception("backend.probe_failed")
+            else:
+                return
+
+    def _recover(self) -> None:
+        """Drop from the primary what must not come back, then from memory what outlived its purpose, then read."""
+        self._note("recovering", None)
+        self._primary.learn()
+        while True:
+            with self._mutex:
+                due = self._pending.take()
+                if not due:
+                    self._secondary.clear(EVERYTHING)
+                    self._degraded = None
+                    break
+            try:
+                due.apply(self._primary)
+            except BackendError:
+                with self._mutex:
+                    self._pending.merge(due)
+                raise
+        logger.warning("backend.recovered")
+
+    def _note(self, name: Literal["degraded", "recovering"], error: str | None) -> None:
+        with self._mutex:
+            if self._degraded is not None:
+                self._degraded = State(name, self._degraded.since, error or self._degraded.error)
+
+
+class _Pending:
+    """Invalidations that wait for the primary. Past the bound they collapse into one that covers them all."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, None] = {}
+        self._scopes: list[tuple[Pattern, Wanted | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._keys) + len(self._scopes)
+
+    def add_keys(self, keys: Iterable[str]) -> None:
+        self._keys.update(dict.fromkeys(keys))
+        self._bound()
+
+    def add_scope(self, pattern: Pattern, wanted: Wanted | None) -> None:
+        self._scopes.append((pattern, wanted))
+        self._bound()
+
+    def take(self) -> _Pending:
+        """Move everything into a new list."""
+        taken = _Pending()
+        taken._keys, self._keys = self._keys, taken._keys
+        taken._scopes, self._scopes = self._scopes, taken._scopes
+        return taken
+
+    def merge(self, other: _Pending) -> None:
+        """Put back what *other* holds."""
+        self._scopes = other._scopes + self._scopes
+        self.add_keys(other._keys)
+
+    def apply(self, backend: Backend) -> None:
+        """Drop from *backend* all that is meant."""
+        for pattern, wanted in self._scopes:
+            backend.clear(pattern, wanted)
+        keys = list(self._keys)
+        for start in range(0, len(keys), 500):
+            backend.delete(keys[start : start + 500])
+
+    def _bound(self) -> None:
+        if len(self) > _MAX_PENDING:
+            self._keys, self._scopes = {}, [(EVERYTHING, None)]
+
+
+class _Entered:
+    """A context that was entered already, so that a fault on the way in can still be answered elsewhere."""
+
+    def __init__(self, context: AbstractContextManager[None]) -> None:
+        self._context = context
+        context.__enter__()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        self._context.__exit__(*exc)  # type: ignore[arg-type]
+
+
+def _first_line(exc: Exception) -> str:
+    return str(exc).partition("\n")[0][:200]

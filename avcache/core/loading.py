@@ -1,0 +1,169 @@
+"""Get or load: who loads, who waits, who is served a stale value meanwhile, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast
+
+from avcache.backends.base import MISS
+from avcache.core import serializers
+from avcache.core.entry import Head
+from avcache.core.fence import Fence
+from avcache.core.keys import Key
+from avcache.core.singleflight import SingleFlight
+from avcache.core.store import EntryStore
+from avcache.errors import SerializationError
+
+__all__ = ["LoadPlan", "Loading", "StalePolicy"]
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+StalePolicy = Literal["serve", "on_error", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """One call of `get_or_load`, checked: the key and what its value is to be kept as."""
+
+    at: Key
+    ttl: float
+    stale_ttl: float
+    source: str
+    tags: tuple[str, ...]
+    stale: StalePolicy
+
+
+class Loading:
+    """Loads into *store* what is not fresh. *randomness* returns 0..1 for the jitter."""
+
+    def __init__(self, store: EntryStore, fence: Fence, randomness: Callable[[], float]) -> None:
+        self._store = store
+        self._fence = fence
+        self._random = randomness
+        self._flights: SingleFlight[tuple[Any, bytes | None]] = SingleFlight()
+
+    def get(self, plan: LoadPlan, load: Callable[[], T]) -> T:
+        """Return the value of the plan's key, loading it if need be."""
+        value, is_fresh = self._cached(plan)
+        if is_fresh:
+            return cast("T", value)
+        if value is not MISS and plan.stale == "serve":
+            if not self._flights.is_flying(plan.at.text):
+                threading.Thread(target=self._reload, args=(plan, load), name="avcache-reload", daemon=True).start()
+            return cast("T", value)
+        try:
+            result, led = self._flights.run(plan.at.text, lambda: self._load(plan, load))
+            return cast("T", self._own(plan, result, led=led))
+        except Exception:
+            if value is MISS:
+                raise
+            logger.warning("cache.served_stale", extra={"key": plan.at.text})
+            return cast("T", value)
+
+    async def aget(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> T:
+        """`get` for coroutines."""
+        value, is_fresh = await asyncio.to_thread(self._cached, plan)
+        if is_fresh:
+            return cast("T", value)
+        if value is not MISS and plan.stale == "serve":
+            if not self._flights.is_flying(plan.at.text):
+                _hold(asyncio.create_task(self._areload(plan, load)))
+            return cast("T", value)
+        try:
+            result, led = await self._flights.arun(plan.at.text, lambda: self._aload(plan, load))
+            return cast("T", self._own(plan, result, led=led))
+        except Exception:
+            if value is MISS:
+                raise
+            logger.warning("cache.served_stale", extra={"key": plan.at.text})
+            return cast("T", value)
+
+    def _cached(self, plan: LoadPlan) -> tuple[Any, bool]:
+        """The value, or `MISS`, and whether it is fresh; counted."""
+        found = self._store.find(plan.at)
+        if found is not None and found.head.source == plan.source:
+            value = self._store.value(plan.at, found)
+            if value is not MISS and found.is_fresh:
+                self._store.note(plan.at, "hits")
+                return value, True
+            # A store may keep an entry a little longer than this caller's stale_ttl allows.
+            usable = self._store.wall() < found.head.fresh_until + plan.stale_ttl
+            if value is not MISS and usable and plan.stale != "refuse":
+                self._store.note(plan.at, "stale_hits" if plan.stale == "serve" else "misses")
+                return value, False
+        self._store.note(plan.at, "misses")
+        return MISS, False
+
+    def _load(self, plan: LoadPlan, load: Callable[[], T]) -> tuple[T, bytes | None]:
+        since, begun = self._fence.version, time.perf_counter()
+        try:
+            value = load()
+        except Exception:
+            self._store.counters.count(plan.at.namespace, "load_failures")
+            raise
+        return value, self._keep(plan, value, since, time.perf_counter() - begun)
+
+    async def _aload(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> tuple[T, bytes | None]:
+        since, begun = self._fence.version, time.perf_counter()
+        try:
+            value = await load()
+        except Exception:
+            self._store.counters.count(plan.at.namespace, "load_failures")
+            raise
+        took = time.perf_counter() - begun
+        return value, await asyncio.to_thread(self._keep, plan, value, since, took)
+
+    def _keep(self, plan: LoadPlan, value: object, since: int, took: float) -> bytes | None:
+        """Store what was loaded, unless it was invalidated meanwhile; returns its bytes if it has any."""
+        store, key = self._store, plan.at.text
+        store.counters.count(plan.at.namespace, "loads")
+        store.counters.count(plan.at.namespace, "load_seconds", took)
+        try:
+            payload = serializers.dumps(value)
+        except SerializationError as exc:
+            store.refuse(key, str(exc))
+            return None
+        ttl = plan.ttl * (1 - store.limits.jitter * self._random())
+        now = store.wall()
+        data = store.encode(Head(key, now, now + ttl, took, plan.tags, plan.source), payload)
+        if data is not None and self._fence.passes(key, plan.tags, since):
+            store.put({key: (data, ttl + plan.stale_ttl)})
+            # An invalidation that came between the check and the write has swept too early to see it.
+            if not self._fence.passes(key, plan.tags, since):
+                store.backend.delete([key])
+        return payload
+
+    def _own(self, plan: LoadPlan, result: tuple[Any, bytes | None], *, led: bool) -> Any:
+        """Those who waited get a value of their own: what one caller does to it must not reach another."""
+        value, payload = result
+        if led:
+            return value
+        self._store.counters.count(plan.at.namespace, "coalesced")
+        return value if payload is None else serializers.loads(payload)
+
+    def _reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
+        try:
+            self._flights.run(plan.at.text, lambda: self._load(plan, load))
+        except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
+            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+
+    async def _areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await self._flights.arun(plan.at.text, lambda: self._aload(plan, load))
+        except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
+            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+
+
+_background: set[asyncio.Task[None]] = set()
+
+
+def _hold(task: asyncio.Task[None]) -> None:
+    """Hold on to a task: the event loop itself only knows it weakly."""
+    _background.add(task)
+    task.add_done_callback(_background.discard)

@@ -1,0 +1,64 @@
+"""Figures as people read them: bytes, durations, shares, ages. Pure."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["format_age", "format_bytes", "format_count", "format_percent", "format_seconds"]
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def format_bytes(size: float) -> str:
+    """`512 B`, `80 kB`, `1.2 MB`: powers of 1,000, three digits at most."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":  # noqa: PLR2004
+            digits = 0 if unit == "B" or size >= 10 else 1  # noqa: PLR2004
+            return f"{size:.{digits}f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+def format_count(number: float) -> str:
+    """`1,250`."""
+    return f"{number:,.0f}"
+
+
+def format_percent(share: float | None, digits: int = 1) -> str:
+    """`93.4 %` of 0.934; a dash where there is nothing to divide."""
+    return "–" if share is None or math.isnan(share) else f"{share * 100:.{digits}f} %"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration that was measured: `0.8 ms`, `480 ms`, `2.4 s`, `3 min 34 s`, `2 h 14 min`."""
+    if seconds is None or math.isnan(seconds):
+        return "–"
+    if seconds < 1:
+        milliseconds = seconds * 1000
+        if 0 < milliseconds < 0.05:  # noqa: PLR2004
+            return "< 0.1 ms"
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return _two(whole // _MINUTE, "min", whole % _MINUTE, "s")
+    if whole < _DAY:
+        return _two(whole // _HOUR, "h", whole % _HOUR // _MINUTE, "min")
+    return _two(whole // _DAY, "d", whole % _DAY // _HOUR, "h")
+
+
+def _two(large: int, unit: str, small: int, sub_unit: str) -> str:
+    return f"{large} {unit} {small} {sub_unit}" if small else f"{large} {unit}"
+
+
+def format_age(seconds: float | None) -> str:
+    """A running time, as on a clock: `1:48`, `31:02`, `2:14:05`, `3 d 4 h`."""
+    if seconds is None or math.isnan(seconds):
+        return "–"
+    whole = max(0, int(seconds))
+    if whole >= _DAY:
+        return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    hours, rest = divmod(whole, _HOUR)
+    minutes, left = divmod(rest, _MINUTE)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

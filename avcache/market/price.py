@@ -1,0 +1,52 @@
+"""The last price of a ticker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from avcache.market.provider import PriceHistory
+
+__all__ = ["Price", "from_record", "last_price", "to_record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """
+    The raw close of the session `as_of` (ISO date), in `currency` (None if the source does not say).
+
+    `change_1d` is the return over the last session, from adjusted closes; None if there are none.
+    """
+
+    ticker: str
+    price: float
+    currency: str | None
+    as_of: str
+    change_1d: float | None
+
+
+def last_price(history: PriceHistory) -> Price:
+    """Return the last price of *history*, which has at least one session."""
+    adjusted = history.prices["adj_close"].to_numpy()
+    change = float(adjusted[-1] / adjusted[-2] - 1) if len(adjusted) > 1 and adjusted[-2] > 0 else math.nan
+    return Price(
+        ticker=history.ticker,
+        price=float(history.prices["close"].iloc[-1]),
+        currency=history.currency,
+        as_of=history.prices.index[-1].date().isoformat(),
+        change_1d=change if math.isfinite(change) else None,
+    )
+
+
+def to_record(value: Price) -> dict[str, Any]:
+    """Return *value* as a plain dict."""
+    record: dict[str, Any] = msgspec.to_builtins(value)
+    return record
+
+
+def from_record(record: dict[str, Any]) -> Price:
+    """Return the price that `to_record` made *record* of."""
+    return msgspec.convert(record, Price)

@@ -1,0 +1,106 @@
+"""What is in the cache: pages of keys, and one snapshot of the whole that all who look share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from avcache.clock import Clock
+from avcache.core.cache import Cache
+from avcache.core.peek import Peek
+
+__all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot"]
+
+_SLICE = 500
+_MOST_KEYS = 10_000
+_BUDGET = 0.25
+_SAMPLE_KEYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Keys that match, in the order asked for. *is_exact*: these are all there are, not the first that were found."""
+
+    rows: tuple[Peek, ...]
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSize:
+    """How much of the cache one namespace takes."""
+
+    name: str
+    keys: int
+    stale: int
+    size: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    The cache as it was at *taken_at* (wall clock).
+
+    *is_exact*: every key was looked at; else these are the first that the time allowed.
+    """
+
+    entries: tuple[Peek, ...]
+    is_exact: bool
+    taken_at: float
+
+    @property
+    def namespaces(self) -> Mapping[str, NamespaceSize]:
+        """What each namespace takes, by name."""
+        groups: dict[str, list[Peek]] = {}
+        for entry in self.entries:
+            groups.setdefault(entry.namespace, []).append(entry)
+        return {name: _size(name, group) for name, group in sorted(groups.items())}
+
+
+class Keyspace:
+    """Looks at keys without counting a read. A look costs at most `_BUDGET` seconds, or says that it is not whole."""
+
+    def __init__(self, cache: Cache, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._wall = wall
+        self._mutex = threading.Lock()
+        self._shared: tuple[float, Snapshot] | None = None
+
+    def snapshot(self, max_age: float = 1.5) -> Snapshot:
+        """The whole cache, not older than *max_age* seconds; made once for all who ask meanwhile."""
+        with self._mutex:
+            now = self._clock()
+            if self._shared is None or now - self._shared[0] > max_age:
+                entries, is_exact = self._look("*")
+                self._shared = (now, Snapshot(entries, is_exact, self._wall()))
+            return self._shared[1]
+
+    def find(self, pattern: str) -> KeyPage:
+        """Every key that matches, soonest to expire first."""
+        entries, is_exact = self._look(pattern)
+        return KeyPage(tuple(sorted(entries, key=lambda entry: (entry.ttl_left, entry.key))), is_exact)
+
+    def _look(self, pattern: str) -> tuple[tuple[Peek, ...], bool]:
+        deadline, cursor, found = self._clock() + _BUDGET, "", dict[str, Peek]()
+        while True:
+            page = self._cache.scan(pattern, cursor, _SLICE)
+            for peek in self._cache.peek_many(page.keys):
+                if peek is not None:
+                    found[peek.key] = peek
+            cursor = page.cursor
+            if not cursor or len(found) >= _MOST_KEYS or self._clock() > deadline:
+                return tuple(found.values()), not cursor
+
+
+def _size(name: str, entries: Iterable[Peek]) -> NamespaceSize:
+    group = sorted(entries, key=lambda entry: entry.key)
+    return NamespaceSize(
+        name,
+        keys=len(group),
+        stale=sum(entry.is_stale for entry in group),
+        size=sum(entry.size for entry in group),
+        samples=tuple(entry.key for entry in group[:_SAMPLE_KEYS]),
+    )

@@ -1,0 +1,192 @@
+"""Fill the cache ahead of demand: one job at a time, with progress, an outcome for each ticker, and a way to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from avcache.clock import Clock
+from avcache.core.cache import Cache
+from avcache.errors import CacheError, ProviderError
+from avcache.market.service import Market
+from avcache.market.tickers import parse_tickers
+
+__all__ = ["KINDS", "Coverage", "JobRunning", "Outcome", "Warmup", "WarmupJob"]
+
+logger = logging.getLogger(__name__)
+
+KINDS: tuple[str, ...] = ("price", "momentum")
+_WORKERS = 4
+
+State = Literal["fresh", "stale", "missing"]
+
+
+class JobRunning(CacheError):
+    """A warm-up is under way; there is one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one ticker: *loaded*, found *fresh*, or *failed* for a reason. *seconds* is what it took."""
+
+    ticker: str
+    result: Literal["loaded", "fresh", "failed"]
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How each ticker stands in each kind."""
+
+    kinds: tuple[str, ...]
+    rows: Mapping[str, tuple[State, ...]]
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Tickers for which something is stale or missing."""
+        return tuple(ticker for ticker, states in self.rows.items() if set(states) != {"fresh"})
+
+
+class WarmupJob:
+    """A warm-up under way or done; every reader may ask, from any thread."""
+
+    def __init__(self, tickers: tuple[str, ...], kinds: tuple[str, ...], started_at: float) -> None:
+        self.tickers = tickers
+        self.kinds = kinds
+        self.started_at = started_at
+        self.seconds: float | None = None
+        self._outcomes: dict[str, Outcome] = {}
+        self._cancelled = threading.Event()
+        self._finished = threading.Event()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What is known by now, in the order asked for."""
+        known = dict(self._outcomes)
+        return tuple(known[ticker] for ticker in self.tickers if ticker in known)
+
+    @property
+    def cached(self) -> int:
+        """How many tickers are in the cache now."""
+        return sum(outcome.result != "failed" for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why, by ticker."""
+        return {outcome.ticker: outcome.reason for outcome in self.outcomes if outcome.result == "failed"}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether tickers are still to be loaded."""
+        return not self._finished.is_set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Load no further ticker; those under way are finished."""
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return whether the job ended within *timeout* seconds."""
+        return self._finished.wait(timeout)
+
+    def note(self, outcome: Outcome) -> None:
+        """Add what became of one ticker."""
+        self._outcomes[outcome.ticker] = outcome
+
+    def finish(self, seconds: float) -> None:
+        """Say that nothing more comes."""
+        self.seconds = seconds
+        self._finished.set()
+
+
+class Warmup:
+    """Runs warm-ups of one cache. *clock* measures, *wall* dates."""
+
+    def __init__(self, cache: Cache, market: Market, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
+        self._cache = cache
+        self._market = market
+        self._clock = clock
+        self._wall = wall
+        self._mutex = threading.Lock()
+        self.latest: WarmupJob | None = None
+
+    def coverage(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> Coverage:
+        """How each ticker stands, exact and without a scan. Raises `InvalidInput`."""
+        names = parse_tickers(tickers)
+        peeks = self._cache.peek_many([f"{kind}:{ticker}" for ticker in names for kind in kinds])
+        states: list[State] = [
+            "missing" if peek is None or peek.is_foreign else "stale" if peek.is_stale else "fresh" for peek in peeks
+        ]
+        width = len(kinds)
+        rows = {ticker: tuple(states[at * width : (at + 1) * width]) for at, ticker in enumerate(names)}
+        return Coverage(tuple(kinds), rows)
+
+    def start(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> WarmupJob:
+        """
+        Begin to load what is not fresh, and return at once.
+
+        Raises:
+            InvalidInput: Some of *tickers* are none; nothing was begun.
+            JobRunning: Another warm-up is under way.
+        """
+        job = WarmupJob(parse_tickers(tickers), tuple(kinds), self._wall())
+        with self._mutex:
+            if self.latest is not None and self.latest.is_running:
+                done, total = len(self.latest.outcomes), len(self.latest.tickers)
+                raise JobRunning(f"a warm-up of {total} tickers is under way ({done} done)")
+            self.latest = job
+        threading.Thread(target=self._run, args=(job,), name="avcache-warmup", daemon=True).start()
+        return job
+
+    def close(self) -> None:
+        """Stop a job that runs, after the tickers under way."""
+        if self.latest is not None:
+            self.latest.cancel()
+            self.latest.wait(timeout=5)
+
+    def _run(self, job: WarmupJob) -> None:
+        begun = self._clock()
+        try:
+            with ThreadPoolExecutor(_WORKERS, thread_name_prefix="avcache-warmup") as pool:
+                for outcome in pool.map(lambda ticker: self._warm(job, ticker), job.tickers):
+                    if outcome is not None:
+                        logger.debug("warmup.ticker", extra={"ticker": outcome.ticker, "result": outcome.result})
+        finally:
+            job.finish(self._clock() - begun)
+        logger.info("ops.warmup", extra={"tickers": len(job.tickers), "cached": job.cached})
+
+    def _warm(self, job: WarmupJob, ticker: str) -> Outcome | None:
+        if job.is_cancelled:
+            return None
+        begun = self._clock()
+        (states,) = self.coverage([ticker], job.kinds).rows.values()
+        wanted = [kind for kind, state in zip(job.kinds, states, strict=True) if state != "fresh"]
+        result: Literal["loaded", "fresh", "failed"] = "loaded" if wanted else "fresh"
+        reason = ""
+        try:
+            for kind in wanted:
+                self._load(kind, ticker)
+        except ProviderError as exc:
+            result, reason = "failed", exc.detail
+        except Exception:
+            logger.exception("warmup.failed", extra={"ticker": ticker})
+            result, reason = "failed", "an error of this program; see its log"
+        outcome = Outcome(ticker, result, self._clock() - begun, reason)
+        job.note(outcome)
+        return outcome
+
+    def _load(self, kind: str, ticker: str) -> None:
+        if kind == "price":
+            self._market.price(ticker, stale="refuse")
+        else:
+            self._market.score(ticker, stale="refuse")

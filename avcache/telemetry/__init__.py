@@ -1,0 +1,1 @@
+"""What the cache did: who reads what, and the log of accesses."""

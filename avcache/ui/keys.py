@@ -1,0 +1,68 @@
+"""Keys: what is in there, how old, what does it say? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import pandas as pd
+
+from avcache.core.peek import Peek
+from avcache.formats import format_age, format_bytes, format_seconds
+from avcache.ui.states import state_of
+
+__all__ = ["ORDERS", "PAGE_ROWS", "describe", "key_table", "ordered", "pattern_of"]
+
+PAGE_ROWS: Final = 50
+
+ORDERS: Final[Mapping[str, Callable[[Peek], tuple[float, str]]]] = {
+    "Soonest to expire": lambda entry: (entry.ttl_left, entry.key),
+    "Oldest": lambda entry: (-entry.age, entry.key),
+    "Largest": lambda entry: (-entry.size, entry.key),
+    "Name": lambda entry: (0.0, entry.key),
+}
+
+
+def pattern_of(prefix: str | None, find: str) -> str:
+    """The pattern for what is typed into *find* below *prefix*; without a star it may stand anywhere in the key."""
+    text = find.strip()
+    inner = text if "*" in text or "?" in text else f"*{text}*"
+    if prefix is None:
+        return inner
+    return f"{prefix}:{inner.removeprefix(f'{prefix}:')}"
+
+
+def ordered(entries: Sequence[Peek], order: str) -> list[Peek]:
+    """*entries* in one of `ORDERS`."""
+    return sorted(entries, key=ORDERS[order])
+
+
+def key_table(entries: Sequence[Peek]) -> pd.DataFrame:
+    """One row per entry: Key, Age, TTL left, Left (share of the ttl, 0..100), Size, Load took, State."""
+    return pd.DataFrame(
+        {
+            "Key": [entry.key for entry in entries],
+            "State": [[state_of(entry)] for entry in entries],
+            "TTL left": [format_age(entry.ttl_left) if not entry.is_foreign else "–" for entry in entries],
+            "Left": [_share_left(entry) for entry in entries],
+            "Age": [format_age(entry.age) for entry in entries],
+            "Size": [format_bytes(entry.size) for entry in entries],
+            "Load took": [format_seconds(entry.load_seconds) for entry in entries],
+            "Source": [entry.source or "–" for entry in entries],
+        }
+    )
+
+
+def describe(entry: Peek) -> str:
+    """One line about an entry."""
+    if entry.is_foreign:
+        return f"Foreign data of {format_bytes(entry.size)}: not written by avcache, and never read or changed by it."
+    age, left = format_age(entry.age), format_age(entry.ttl_left)
+    fate = f"fresh for {left}" if not entry.is_stale else f"stale, kept {format_age(entry.expires_in)} longer"
+    how = f"loaded in {format_seconds(entry.load_seconds)}" if entry.load_seconds is not None else "set by a caller"
+    source = f" from {entry.source}" if entry.source else ""
+    return f"{age} old, {fate} · {how}{source} · {format_bytes(entry.size)}"
+
+
+def _share_left(entry: Peek) -> float:
+    return 0.0 if entry.is_foreign or entry.ttl <= 0 else 100 * entry.ttl_left / entry.ttl

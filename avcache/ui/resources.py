@@ -1,0 +1,27 @@
+"""What all sessions of this process share. Never changed from a page."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from avcache import runtime
+from avcache.runtime import Runtime
+from avcache.ui.charts.operate import hit_rates
+from avcache.ui.overview import OverviewModel, overview
+
+__all__ = ["get_runtime", "live_overview"]
+
+
+@st.cache_resource(show_spinner=False)
+def get_runtime() -> Runtime:
+    """The runtime of this process: the one that REST uses, too."""
+    return runtime.shared()
+
+
+@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=8)
+def live_overview(window: float) -> tuple[OverviewModel, go.Figure]:
+    """The overview of the last *window* seconds: made once per tick for all sessions."""
+    wired = get_runtime()
+    model = overview(wired.cache.counters, wired.ops.keyspace.snapshot(), wired.cache.namespaces, window)
+    return model, hit_rates(model)

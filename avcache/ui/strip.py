@@ -1,0 +1,73 @@
+"""The strip above every page: what serves, where prices come from, how well it goes. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from avcache.backends.base import State
+from avcache.core.counters import Counts
+from avcache.formats import format_count, format_percent
+
+__all__ = ["Badge", "Strip", "strip"]
+
+Colour = Literal["green", "orange", "red", "gray"]
+_SERVERS = {"redis": "Redis", "valkey": "Valkey"}
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A short text whose colour says a state."""
+
+    text: str
+    colour: Colour
+    icon: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """*trouble* is there only while Redis is wanted and memory serves."""
+
+    backend: Badge
+    source: Badge
+    hit_rate: str
+    trouble: str | None
+
+
+def strip(state: State, source: str, source_label: str, last_minute: Counts, now: float) -> Strip:
+    """*source* is the provider's name, *now* a wall-clock reading."""
+    return Strip(_backend(state), _source(source, source_label), _hit_rate(last_minute), _trouble(state, now))
+
+
+def _backend(state: State) -> Badge:
+    if state.name == "memory":
+        return Badge("Memory", "green", ":material/memory:", "Entries live in this process and go with it.")
+    if state.name == "recovering":
+        return Badge("Recovering", "orange", ":material/sync:", "Redis is back; what waits is written to it first.")
+    if state.is_degraded:
+        return Badge("Degraded", "orange", ":material/warning:", "Redis does not answer; memory serves instead.")
+    return Badge(_SERVERS[state.name], "green", ":material/database:", "Entries are shared by all workers.")
+
+
+def _source(source: str, label: str) -> Badge:
+    if source == "sample":
+        return Badge(label, "orange", ":material/history:", "Bundled real prices, for tests and demonstration only.")
+    return Badge(label, "green", ":material/show_chart:", "Prices come from the live source.")
+
+
+def _hit_rate(last_minute: Counts) -> str:
+    if not last_minute.requests:
+        return "no reads in the last minute"
+    return f"hit rate 1 min {format_percent(last_minute.hit_rate)} of {format_count(last_minute.requests)}"
+
+
+def _trouble(state: State, now: float) -> str | None:
+    if not state.is_degraded:
+        return None
+    since = dt.datetime.fromtimestamp(state.since).astimezone()
+    when = f"{since:%H:%M:%S}" if now - state.since < 86_400 else f"{since:%d %b %H:%M}"  # noqa: PLR2004
+    waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
+    reason = (state.error or "no answer").partition(":")[0]
+    return f"Degraded since {when} ({reason}) · serving from memory, entries live 60 s at most{waiting}"

@@ -1,0 +1,52 @@
+"""Warm-up: who is missing, and what did filling it bring? Pure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from avcache.formats import format_seconds
+from avcache.ops.warmup import Coverage, WarmupJob
+
+__all__ = ["coverage_table", "describe_coverage", "outcome_table", "progress_text"]
+
+
+def coverage_table(coverage: Coverage, failures: dict[str, str]) -> pd.DataFrame:
+    """One row per ticker, one column per kind holding its state; what failed last time says so."""
+    rows = []
+    for ticker, states in coverage.rows.items():
+        seen = ["failed" if state == "missing" and ticker in failures else state for state in states]
+        rows.append(
+            {
+                "Ticker": ticker,
+                **{kind.capitalize(): [state] for kind, state in zip(coverage.kinds, seen, strict=True)},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_coverage(coverage: Coverage) -> str:
+    """How many of the tickers are in the cache."""
+    total, gaps = len(coverage.rows), len(coverage.gaps)
+    return f"{total - gaps} of {total} tickers fresh"
+
+
+def outcome_table(job: WarmupJob) -> pd.DataFrame:
+    """One row per ticker that is done: Ticker, Result, Took, Reason."""
+    return pd.DataFrame(
+        {
+            "Ticker": [outcome.ticker for outcome in job.outcomes],
+            "Result": [[outcome.result] for outcome in job.outcomes],
+            "Took": [format_seconds(outcome.seconds) for outcome in job.outcomes],
+            "Reason": [outcome.reason or "–" for outcome in job.outcomes],
+        }
+    )
+
+
+def progress_text(job: WarmupJob) -> str:
+    """How far a job is, or how it ended."""
+    done, total = len(job.outcomes), len(job.tickers)
+    if job.is_running:
+        return f"{'Stopping: ' if job.is_cancelled else ''}{done} of {total}"
+    ended = "Stopped" if job.is_cancelled and done < total else "Done"
+    failed = f", {len(job.failures)} failed" if job.failures else ""
+    return f"{ended}: {job.cached} of {total} cached{failed} in {format_seconds(job.seconds)}"

@@ -1,0 +1,53 @@
+"""What will have to be loaded again, and when?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from avcache.ui.charts.operate import expiry_histogram
+from avcache.ui.components import TICK, taken_at
+from avcache.ui.expiry import expiry
+from avcache.ui.resources import get_runtime
+
+keyspace = get_runtime().ops.keyspace
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    namespace = st.pills(
+        "Namespace",
+        list(keyspace.snapshot().namespaces),
+        key="expiry_namespace",
+        bind="query-params",
+        help="None chosen: all",
+    )
+    measure = st.segmented_control(
+        "Measure", ["Keys", "Bytes"], default="Keys", required=True, key="expiry_measure", bind="query-params"
+    )
+
+
+@st.fragment(run_every=TICK)
+def live() -> None:
+    snapshot = keyspace.snapshot()
+    model = expiry(snapshot.entries, namespace)
+    with st.grid(4, min_column_width=170):
+        st.metric("Next to expire", model.next_text, border=True, help="Minutes and seconds until then.")
+        st.metric("Within 5 minutes", model.soon_text, border=True, help="Keys that lose their freshness.")
+        st.metric("To load them again", model.refill_text, border=True, help="What loading them took last time.")
+        st.metric(
+            "Stale",
+            f"{model.stale:,}",
+            border=True,
+            help="Past their ttl: served while they are loaded again.",
+        )
+    if not model.fresh:
+        st.caption("Nothing fresh is in the cache. Warm-up fills it.")
+        return
+    st.plotly_chart(
+        expiry_histogram(model, by_size=measure == "Bytes"),
+        key="expiry_chart",
+        alt="Time left of the fresh entries",
+    )
+    exact = "all keys" if snapshot.is_exact else f"the first {len(snapshot.entries):,} keys that the time allowed"
+    later = f" {model.later:,} more expire later than in an hour: choose their namespace." if model.later else ""
+    st.caption(f"{model.fresh - model.later:,} fresh entries of {exact}, as of {taken_at(snapshot.taken_at)}.{later}")
+
+
+live()

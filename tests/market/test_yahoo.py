@@ -1,0 +1,285 @@
+"""The real yfinance, through `YahooProvider`, against a stand-in for Yahoo on 127.0.0.1."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yfinance
+
+from avcache.errors import FailureReason, ProviderError
+from avcache.market.provider import COLUMNS, validate
+from avcache.market.sample import SampleProvider
+from avcache.market.service import Market
+from avcache.market.yahoo import YahooProvider
+from avcache.market.yahoo_session import YahooSession
+from tests.market.doubles import DictCache
+from tests.yahoo_server import FIGURES, Fault, YahooServer
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = SampleProvider()
+
+
+@pytest.fixture
+def yahoo() -> Iterator[YahooServer]:
+    with YahooServer() as server:
+        yield server
+
+
+@pytest.fixture
+def provider(yahoo: YahooServer, tmp_path: Path) -> Iterator[YahooProvider]:
+    subject = YahooProvider(base_url=yahoo.url, timeout=5.0)
+    _forget_everything(tmp_path)
+    yield subject
+    subject.close()
+
+
+def _forget_everything(directory: Path) -> None:
+    """yfinance keeps its session, cookie, crumb, time zones and old answers in globals."""
+    yfinance.data.SingletonMeta._instances.clear()
+    yfinance.data.YfData.cache_get.cache_clear()
+    yfinance.base._tz_info_fetch_ctr = 0
+    yfinance.cache._TzCacheManager._tz_cache = None
+    yfinance.cache._CookieCacheManager._Cookie_cache = None
+    yfinance.set_tz_cache_location(str(directory))
+
+
+def _reason(provider: YahooProvider, ticker: str) -> FailureReason:
+    with pytest.raises(ProviderError) as caught:
+        provider.history(ticker)
+    return caught.value.reason
+
+
+def test_the_frame_holds_the_raw_and_the_adjusted_prices_of_yahoo(provider: YahooProvider) -> None:
+    history = provider.history("AAPL")
+
+    assert (history.ticker, history.currency) == ("AAPL", "USD")
+    assert tuple(history.prices.columns) == COLUMNS
+    pd.testing.assert_frame_equal(history.prices, SAMPLE.history("AAPL").prices, check_freq=False)
+    validate(history)
+
+
+def test_what_yahoo_does_not_have_is_not_a_number(provider: YahooProvider) -> None:
+    prices = provider.history("MRK").prices
+
+    assert prices[["open", "high", "low", "volume"]].isna().all(axis=None)
+    assert prices["close"].notna().all()
+
+
+def test_rows_without_a_close_are_left_out(yahoo: YahooServer, provider: YahooProvider) -> None:
+    yahoo.faults["AAPL"] = Fault.NULL_ROWS
+
+    history = provider.history("AAPL")
+
+    whole = SAMPLE.history("AAPL").prices
+    pd.testing.assert_frame_equal(history.prices, whole.drop(whole.index[[100, -1]]), check_freq=False)
+    validate(history)
+
+
+@pytest.mark.parametrize("ticker", ["^GSPC", "SPY"])
+def test_indices_and_funds_are_served(provider: YahooProvider, ticker: str) -> None:
+    prices = provider.history(ticker).prices
+
+    assert prices["close"].iloc[-1] == 3783.22
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.RATE_LIMITED, "rate_limited"),
+        (Fault.UNKNOWN, "unknown"),
+        (Fault.DOWN_PAGE, "upstream_error"),
+        (Fault.HTML_PAGE, "upstream_error"),
+        (Fault.ERROR_500, "upstream_error"),
+        (Fault.UNAVAILABLE, "upstream_error"),
+        (Fault.EMPTY, "upstream_error"),
+    ],
+)
+def test_every_failure_has_its_reason(
+    yahoo: YahooServer, provider: YahooProvider, fault: Fault, reason: FailureReason
+) -> None:
+    yahoo.faults["AAPL"] = fault
+
+    assert _reason(provider, "AAPL") == reason
+
+
+def test_a_silent_yahoo_is_a_timeout(yahoo: YahooServer, tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    yahoo.faults["AAPL"] = Fault.SILENT
+    provider = YahooProvider(base_url=yahoo.url, timeout=0.15)
+
+    reason = _reason(provider, "AAPL")
+    provider.close()
+
+    assert reason == "timeout"
+
+
+def test_nobody_at_the_other_end_is_an_upstream_error(tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    with YahooServer() as gone:
+        provider = YahooProvider(base_url=gone.url, timeout=1.0)
+
+    reason = _reason(provider, "AAPL")
+    provider.close()
+
+    assert reason == "upstream_error"
+
+
+def test_the_third_unknown_symbol_is_as_unknown_as_the_first(provider: YahooProvider) -> None:
+    reasons = [_reason(provider, ticker) for ticker in ("NOPE1", "NOPE2", "NOPE3")]
+
+    assert reasons == ["unknown"] * 3
+
+
+def test_an_isin_is_refused_without_a_request(yahoo: YahooServer, provider: YahooProvider) -> None:
+    assert _reason(provider, "US0378331005") == "unknown"
+    assert not yahoo.requests
+
+
+@pytest.mark.parametrize("fault", [Fault.DOWN_PAGE, Fault.UNAVAILABLE, Fault.UNKNOWN, Fault.RATE_LIMITED])
+def test_a_symbol_recovers_once_yahoo_does(yahoo: YahooServer, provider: YahooProvider, fault: Fault) -> None:
+    yahoo.faults["AAPL"] = fault
+    _reason(provider, "AAPL")
+    del yahoo.faults["AAPL"]
+
+    assert len(provider.history("AAPL").prices) == 1257
+
+
+def test_one_bad_ticker_among_several_spoils_no_other(yahoo: YahooServer, provider: YahooProvider) -> None:
+    yahoo.faults |= {"KO": Fault.RATE_LIMITED, "XOM": Fault.HTML_PAGE}
+    market = Market(DictCache(), provider)
+
+    prices = market.prices("AAPL KO META NOPE XOM MSFT")
+
+    failed = {ticker: p.reason for ticker, p in prices.items() if isinstance(p, ProviderError)}
+    assert failed == {"KO": "rate_limited", "NOPE": "unknown", "XOM": "upstream_error"}
+    assert list(prices) == ["AAPL", "KO", "META", "NOPE", "XOM", "MSFT"]
+
+
+def test_fundamentals_are_the_finite_figures_of_yahoo(provider: YahooProvider) -> None:
+    assert provider.fundamentals("AAPL") == FIGURES
+
+
+def test_a_symbol_without_fundamentals_has_none(provider: YahooProvider) -> None:
+    assert provider.fundamentals("NOPE") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.NO_FUNDAMENTALS, "upstream_error"),
+        (Fault.RATE_LIMITED, "rate_limited"),
+        (Fault.HTML_PAGE, "upstream_error"),
+    ],
+)
+def test_fundamentals_fail_with_a_reason(
+    yahoo: YahooServer, provider: YahooProvider, fault: Fault, reason: FailureReason
+) -> None:
+    yahoo.faults["AAPL"] = fault
+
+    with pytest.raises(ProviderError) as caught:
+        provider.fundamentals("AAPL")
+
+    assert caught.value.reason == reason
+
+
+def test_a_first_history_asks_for_two_charts_a_later_one_for_one(yahoo: YahooServer, provider: YahooProvider) -> None:
+    provider.history("AAPL")
+    first = yahoo.charts()["AAPL"]
+    provider.history("AAPL")
+
+    assert (first, yahoo.charts()["AAPL"]) == (2, 3)
+    assert yahoo.count("getcrumb") == 1
+
+
+def test_fundamentals_take_three_requests(yahoo: YahooServer, provider: YahooProvider) -> None:
+    provider.fundamentals("AAPL")
+
+    asked = [request.path.split("/")[-2] for request in yahoo.requests if request.symbol == "AAPL"]
+    assert asked == ["quoteSummary", "finance", "timeseries"]
+
+
+def test_scoring_a_ticker_costs_one_fetch_of_it_and_one_of_the_benchmark(
+    yahoo: YahooServer, provider: YahooProvider
+) -> None:
+    market = Market(DictCache(), provider)
+
+    score = market.score("AAPL")
+    market.price("AAPL")
+    market.portfolio({"AAPL": 10})
+
+    assert yahoo.charts() == {"AAPL": 2, "SPY": 2}
+    assert (score.coverage, score.benchmark, score.source) == (1.0, "SPY", "yahoo")
+
+
+def test_all_hosts_are_yahoos_and_no_other_is_called(yahoo: YahooServer, provider: YahooProvider) -> None:
+    provider.history("AAPL")
+    provider.fundamentals("AAPL")
+
+    assert {request.host for request in yahoo.requests} == {
+        "fc.yahoo.com",
+        "query1.finance.yahoo.com",
+        "query2.finance.yahoo.com",
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/",
+        "https://yahoo.com.example.com/",
+        "https://notyahoo.com/",
+        "http://127.0.0.1/",
+        "/v8",
+    ],
+)
+def test_a_session_with_a_stand_in_refuses_any_other_host(yahoo: YahooServer, url: str) -> None:
+    with YahooSession(yahoo.url, timeout=1.0) as session, pytest.raises(ValueError, match="no host of Yahoo"):
+        session.get(url)
+
+    assert not yahoo.requests
+
+
+def test_a_pool_of_threads_shares_one_session(yahoo: YahooServer, provider: YahooProvider) -> None:
+    tickers = SAMPLE.tickers[:8]
+
+    with ThreadPoolExecutor(4) as pool:
+        histories = list(pool.map(provider.history, tickers))
+
+    assert [history.ticker for history in histories] == list(tickers)
+    assert yahoo.count("getcrumb") == 1
+
+
+def test_the_deprecations_yfinance_trips_over_are_silenced_in_its_modules_only(
+    provider: YahooProvider,
+) -> None:
+    provider.history("AAPL")
+
+    with pytest.raises(pd.errors.Pandas4Warning):
+        warnings.warn("ours", pd.errors.Pandas4Warning, stacklevel=1)
+
+
+def test_the_label_names_a_stand_in(provider: YahooProvider, yahoo: YahooServer) -> None:
+    assert YahooProvider().label == "Yahoo live"
+    assert provider.label == f"Yahoo stand-in at {yahoo.url}"
+
+
+def test_the_service_and_an_unused_provider_load_neither_yfinance_nor_libcurl() -> None:
+    code = (
+        "import sys, avcache.market.service, avcache.market.yahoo as y; y.YahooProvider();"
+        "sys.exit(bool({'yfinance', 'curl_cffi'} & sys.modules.keys()))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_the_package_itself_loads_no_pandas() -> None:
+    code = "import sys, avcache.market; sys.exit('pandas' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
