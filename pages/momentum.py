@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from avcache.errors import InvalidInput, ProviderError
+from avcache.errors import InvalidInput
 from avcache.market.tickers import parse_tickers
 from avcache.market.universe import UNIVERSES
 from avcache.ui import PAGES
@@ -38,9 +38,18 @@ if cached.scores:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rating = st.selectbox("Rating", model.RATINGS, key="momentum_rating", bind="query-params", width=170)
         least = st.number_input(
-            "Min score", 0.0, 10.0, step=0.5, format="%.1f", key="momentum_min", bind="query-params", width=140
+            "Min score",
+            0.0,
+            10.0,
+            step=0.5,
+            format="%.1f",
+            key="momentum_min",
+            bind="query-params",
+            width=140,
         )
-        find = st.text_input("Find", placeholder="Ticker", key="momentum_find", bind="query-params", width=170)
+        find = st.text_input(
+            "Find", placeholder="Ticker", key="momentum_find", bind="query-params", width=170
+        )
         options = [*ranking["ticker"], *cached.missing]
         chosen = st.selectbox("Details of", options, key="momentum_ticker", bind="query-params", width=170)
     shown = model.filtered(ranking, rating=rating, least=least, find=find)
@@ -92,7 +101,9 @@ if cached.scores:
             on_click="ignore",
         )
 else:
-    st.write(f"None of the {len(cached.missing)} scores is in the cache yet. Load them here, or by a warm-up.")
+    st.write(
+        f"None of the {len(cached.missing)} scores is in the cache yet. Load them here, or by a warm-up."
+    )
 
 if cached.missing:
     st.caption(f"Not cached: {literal(model.named(cached.missing))}")
@@ -109,28 +120,74 @@ if cached.missing:
     if reasons:
         st.warning("  \n".join(reasons), title="Could not be loaded", icon=":material/warning:")
 
-if cached.scores:
-    st.subheader(literal(chosen))
-    if chosen not in cached.scores:
-        st.caption(f"The score of {literal(chosen)} is not cached: load it above.")
-        st.stop()
+if cached.scores and chosen not in cached.scores:
+    st.caption(f"The score of {literal(chosen)} is not cached: load it above.")
+elif cached.scores:
     score = cached.scores[chosen]
-    st.write(literal(model.headline(score, cached.entries[chosen], runtime.market.label, time.time())))
+    st.subheader(literal(f"{chosen} {model.strength(score)}"))
+    st.caption(literal(model.freshness(score, cached.entries[chosen], runtime.market.label, time.time())))
     span = st.segmented_control(
         "Range", model.SPANS, default="1Y", required=True, key="momentum_range", bind="query-params"
     )
     history = model.read_history(runtime, chosen)
     if history is not None:
         view = model.price_view(history, span)
-        st.plotly_chart(price_chart(view), key="momentum_prices", alt=f"Prices of {chosen} with their averages")
+        st.plotly_chart(
+            price_chart(view), key="momentum_prices", alt=f"Prices of {chosen} with their averages"
+        )
         st.caption(view.note)
     else:
         st.caption("The prices behind this score are not cached any more, so there is no chart.")
         if st.button(f"Load the prices of {literal(chosen)}"):
-            try:
-                runtime.market.history(chosen)
-            except ProviderError as exc:
-                st.error(literal(str(exc)))
-            else:
-                st.rerun()
-    made, measured = st.columns([3, 2])
+            runtime.market.prices([chosen])
+            st.rerun()
+    made, measured = st.columns([5, 3], gap="medium")
+    with made:
+        parts = model.breakdown(score)
+        st.subheader("How the score is made")
+        if score.score is not None:
+            st.plotly_chart(
+                contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {chosen}"
+            )
+        st.dataframe(
+            parts,
+            hide_index=True,
+            placeholder="–",
+            column_config={
+                name: st.column_config.NumberColumn(look.label, format=look.format, help=look.help)
+                for name, look in model.PARTS.items()
+            }
+            | {"component": "Part", "missing": "Why missing"},
+            alt=f"Parts of the score of {chosen}",
+        )
+        st.download_button(
+            "Parts as CSV",
+            csv_of(parts.assign(ticker=chosen)),
+            f"momentum-{chosen}.csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+    with measured:
+        st.subheader("Published measures")
+        measures = model.measure_table(score)
+        st.dataframe(
+            measures,
+            hide_index=True,
+            height="content",
+            column_order=["Measure", "Value"],
+            column_config={
+                "Measure": st.column_config.TextColumn(help=model.MEANINGS),
+                "Value": st.column_config.TextColumn(alignment="right"),
+            },
+            alt=f"Published measures of {chosen}",
+        )
+        st.download_button(
+            "Measures as CSV",
+            csv_of(measures.assign(Ticker=chosen)),
+            f"measures-{chosen}.csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+st.caption("Scores describe past prices; they are not advice.")

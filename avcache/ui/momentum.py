@@ -21,9 +21,11 @@ from avcache.runtime import Runtime
 from avcache.ui.states import state_of
 
 __all__ = [
+    "MEANINGS",
     "MINE",
     "MOST_TICKERS",
     "NUMBERS",
+    "PARTS",
     "RATINGS",
     "SPANS",
     "CachedScores",
@@ -35,8 +37,8 @@ __all__ = [
     "exported",
     "filtered",
     "format_clock",
-    "format_day",
-    "headline",
+    "format_days",
+    "freshness",
     "load_scores",
     "measure_table",
     "named",
@@ -44,11 +46,13 @@ __all__ = [
     "ranking",
     "read_cached",
     "read_history",
+    "strength",
 ]
 
 MINE: Final = "My tickers"
 MOST_TICKERS: Final = 100
-RATINGS: Final[tuple[str, ...]] = get_args(Rating)
+ANY: Final = "All"
+RATINGS: Final[tuple[str, ...]] = (ANY, *get_args(Rating))
 SPANS: Final[Mapping[str, pd.DateOffset | None]] = {
     "1M": pd.DateOffset(months=1),
     "3M": pd.DateOffset(months=3),
@@ -85,11 +89,23 @@ NUMBERS: Final[Mapping[str, Number]] = {
     "return_1m_percent": Number("1 m", "%+.1f %%", "Return over 20 sessions"),
     "return_3m_percent": Number("3 m", "%+.1f %%", "Return over 62 sessions"),
     "momentum_12_1_percent": Number("12-1", "%+.1f %%", "12-month return without the newest month"),
-    "rsi_wilder": Number("RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"),
+    "rsi_wilder": Number(
+        "RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"
+    ),
     "vs_sma200_percent": Number("vs SMA 200", "%+.1f %%", "Price against its average of 200 sessions"),
     "of_high_52w_percent": Number("Of 52 w high", "%.0f %%", "Price as a share of its 52-week high"),
 }
 """The numbers of the ranking, in their order."""
+
+PARTS: Final[Mapping[str, Number]] = {
+    "value": Number("Value", "%.1f", "0 to 100"),
+    "weight_percent": Number("Weight", "%.0f %%", "As the score is defined"),
+    "effective_weight_percent": Number(
+        "Used", "%.1f %%", "Weight of what is there, the missing spread over it"
+    ),
+    "contribution": Number("Adds", "%.2f", "Value times the weight used; together they are the composite"),
+}
+"""The numbers of a breakdown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,11 +140,11 @@ class PriceView:
     note: str
 
 
-# -- reading ---------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 def read_cached(runtime: Runtime, tickers: Sequence[str]) -> CachedScores:
-    """Read the scores of *tickers* that are cached, each counted as a read; load none, and no prices either."""
+    """Read the scores of *tickers* that are cached, each counted as a read. Loads neither scores nor prices."""
     market, cache = runtime.market, runtime.cache
     source = f"{market.source}/{PROFILE}/{market.benchmark}"
     entries = _present(runtime, "momentum", tickers, source)
@@ -158,7 +174,7 @@ def read_history(runtime: Runtime, ticker: str) -> PriceHistory | None:
 
 
 def load_scores(market: Market, tickers: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Load the scores of *tickers* a few at a time; after each few yield how many are done and what failed."""
+    """Load the scores of *tickers* a few at a time; yield how many are done and what failed by then."""
     failed: dict[str, str] = {}
     for start in range(0, len(tickers), _BATCH):
         for ticker, found in market.scores(tickers[start : start + _BATCH]).items():
@@ -168,7 +184,7 @@ def load_scores(market: Market, tickers: Sequence[str]) -> Iterator[tuple[int, d
 
 
 def _present(runtime: Runtime, namespace: str, tickers: Sequence[str], source: str) -> dict[str, Peek]:
-    """The entries of *tickers* that a read would answer from the cache: one of another source would be a miss."""
+    """The entries from which reads of *tickers* are answered: one of another source would be a miss."""
     looked = runtime.cache.peek_many([f"{namespace}:{ticker}" for ticker in tickers])
     return {
         ticker: entry
@@ -177,25 +193,25 @@ def _present(runtime: Runtime, namespace: str, tickers: Sequence[str], source: s
     }
 
 
-# -- the ranking -----------------------------------------------------------------------------------------------
+# -- the ranking -----------------------------------------------------------------------------------
 
 
 def ranking(cached: CachedScores) -> pd.DataFrame:
     """
     One row per cached score, strongest first, those without a score last.
 
-    Columns: rank, ticker, score (0 to 10), composite_score, rating, coverage_percent, trend (list of closes),
-    the other `NUMBERS`, as_of (date), age (clock text), state (a list of one word), computed_at (UTC).
+    Columns: rank, ticker, score (0 to 10), composite_score, rating, coverage_percent, age (clock text), state
+    (a list of one word), trend (list of closes), the other `NUMBERS`, as_of (date), computed_at (UTC).
     """
     ordered = sorted(cached.scores.values(), key=lambda score: (-_composite(score), score.ticker))
     rows = [_row(place, score, cached) for place, score in enumerate(ordered, start=1)]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_DTYPES)
 
 
-def filtered(table: pd.DataFrame, *, rating: str | None, least: float, find: str) -> pd.DataFrame:
-    """The rows of a ranking with this *rating* (None: any), at least this score, and *find* in the ticker."""
+def filtered(table: pd.DataFrame, *, rating: str, least: float, find: str) -> pd.DataFrame:
+    """The rows of a ranking with this *rating* (of `RATINGS`), *least* as score, and *find* in the ticker."""
     keep = table["ticker"].str.contains(find.strip().upper(), regex=False)
-    if rating is not None:
+    if rating != ANY:
         keep &= table["rating"] == rating
     if least > 0:
         keep &= table["score"] >= least
@@ -229,13 +245,17 @@ def named(tickers: Sequence[str]) -> str:
 
 
 _COLUMNS = (
-    *("rank", "ticker", "score", "composite_score", "rating", "coverage_percent", "trend"),
+    *("rank", "ticker", "score", "composite_score", "rating", "coverage_percent", "age", "state", "trend"),
     *(name for name in NUMBERS if name not in {"composite_score", "coverage_percent"}),
-    *("as_of", "age", "state", "computed_at"),
+    *("as_of", "computed_at"),
 )
-_DTYPES = {"rank": "Int64", "ticker": "str", "rating": "str", "age": "str", "score": "float64"} | dict.fromkeys(
-    NUMBERS, "float64"
-)
+_DTYPES = {
+    "rank": "Int64",
+    "ticker": "str",
+    "rating": "str",
+    "age": "str",
+    "score": "float64",
+} | dict.fromkeys(NUMBERS, "float64")
 
 
 def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
@@ -270,27 +290,31 @@ def _percent(score: Score, measure: str) -> float | None:
     return None if value is None else 100 * value
 
 
-def _shown(composite: float | None) -> float | None:
-    """One decimal, but never that of the next band: 79.96 is a Buy and must not show as 80.0."""
+def _shown(composite: float | None, digits: int = 1) -> float | None:
+    """Rounded, but never into the next band: 79.96 is a Buy and must not show as 80.0."""
     if composite is None:
         return None
-    rounded = round(composite, 1)
-    return rounded if rate(rounded) == rate(composite) else math.floor(composite * 10) / 10
+    rounded, unit = round(composite, digits), 10**digits
+    return rounded if rate(rounded) == rate(composite) else math.floor(composite * unit) / unit
 
 
-# -- one score -------------------------------------------------------------------------------------------------
+# -- one score -------------------------------------------------------------------------------------
 
 
-def headline(score: Score, entry: Peek, source_label: str, now: float) -> str:
-    """One line: how strong, how sure, of which day, how old, from where. *now* is a wall-clock reading."""
+def strength(score: Score) -> str:
+    """How strong, and how sure: `9.2 (92.3, Strong Buy, coverage 75 %)`."""
     shown = _shown(score.composite_score)
-    strength = "No score" if shown is None else f"{score.score:.1f}"
-    composite = "" if shown is None else f"{shown:.1f}, "
     coverage = format_percent(score.coverage, 0)
+    if score.score is None or shown is None:
+        return f"No score ({score.rating}, coverage {coverage})"
+    return f"{score.score:.1f} ({shown:.1f}, {score.rating}, coverage {coverage})"
+
+
+def freshness(score: Score, entry: Peek, source_label: str, now: float) -> str:
+    """Of which day, how old, from where; *now* is a wall-clock reading."""
     fate = "stale, loading again" if entry.is_stale else f"fresh for {format_age(entry.ttl_left)}"
     return " · ".join(
         [
-            f"{strength} ({composite}{score.rating}, coverage {coverage})",
             f"as of {format_day(score.as_of)}",
             f"computed {format_clock(score.computed_at, now)}, {format_age(entry.age)} old, {fate}",
             source_label,
@@ -302,12 +326,12 @@ def breakdown(score: Score) -> pd.DataFrame:
     """
     How a score is made: one row per component, and the composite as the last.
 
-    Columns: component, value (0 to 100), weight_percent, effective_weight_percent, contribution, missing (why,
-    or empty). Contributions have one decimal and add up to the composite that is shown.
+    Columns: component, value (0 to 100), weight_percent, effective_weight_percent, contribution, missing
+    (why, or empty). Contributions have two decimals and add up to the composite that is shown.
     """
-    total = _shown(score.composite_score)
+    total = _shown(score.composite_score, 2)
     parts = score.components
-    added = add_up([part.contribution for part in parts.values()], total or 0.0, 1)
+    added = add_up([part.contribution for part in parts.values()], total or 0.0, 2)
     rows: list[tuple[str, float | None, float, float, float | None, str]] = [
         (
             name.capitalize(),
@@ -319,7 +343,10 @@ def breakdown(score: Score) -> pd.DataFrame:
         )
         for (name, part), contribution in zip(parts.items(), added, strict=True)
     ]
-    sums = [sum(part.weight for part in parts.values()), sum(part.effective_weight for part in parts.values())]
+    sums = [
+        sum(part.weight for part in parts.values()),
+        sum(part.effective_weight for part in parts.values()),
+    ]
     too_little = "" if total is not None else f"coverage {format_percent(score.coverage, 0)}, 50 % needed"
     rows.append(("Composite", total, 100 * sums[0], 100 * sums[1], total, too_little))
     columns = ["component", "value", "weight_percent", "effective_weight_percent", "contribution", "missing"]
@@ -328,7 +355,9 @@ def breakdown(score: Score) -> pd.DataFrame:
 
 def measure_table(score: Score) -> pd.DataFrame:
     """Published measures beside the score: Measure, Value (text with its unit), Meaning."""
-    rows = [(label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES]
+    rows = [
+        (label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES
+    ]
     rows.append(("Price", _price(score), f"last close, {format_day(score.as_of)}"))
     return pd.DataFrame(rows, columns=["Measure", "Value", "Meaning"])
 
@@ -353,14 +382,17 @@ _MEASURES: Final = (
     ("return_1m", "1 month", "%", "return over 20 sessions"),
     ("return_3m", "3 months", "%", "return over 62 sessions"),
     ("return_6m", "6 months", "%", "return over 125 sessions"),
-    ("momentum_12_1", "12-1 momentum", "%", "12 months without the newest one"),
+    ("momentum_12_1", "12-1 momentum", "%", "return over 12 months without the newest one"),
     ("vs_sma200", "vs SMA 200", "%", "price against its average of 200 sessions"),
-    ("of_high_52w", "Of 52-week high", "share", "1 is a new high"),
-    ("rsi_wilder", "RSI 14", "points", "Wilder; above 70 overbought, below 30 oversold"),
-    ("volatility", "Volatility", "share", "a year's, from 252 daily returns"),
-    ("max_drawdown", "Deepest fall", "%", "from a high, over all prices held"),
-    ("beta", "Beta", "ratio", "to the benchmark, over common sessions"),
+    ("of_high_52w", "Of 52-week high", "share", "100 % is a new high"),
+    ("rsi_wilder", "RSI 14", "points", "Wilder's; above 70 overbought, below 30 oversold"),
+    ("volatility", "Volatility, 1 year", "share", "standard deviation of daily returns, annualised"),
+    ("max_drawdown", "Deepest fall", "%", "below an earlier high, over all prices there are"),
+    ("beta", "Beta", "ratio", "daily moves against those of the benchmark"),
 )
+
+MEANINGS: Final = "  \n".join(f"**{label}**: {meaning}" for _, label, _, meaning in _MEASURES)
+"""Every measure explained, as Markdown."""
 
 
 def _measure(value: float | None, form: str) -> str:
@@ -377,7 +409,7 @@ def _price(score: Score) -> str:
     return f"{score.price:,.2f} {score.currency or ''}".rstrip()
 
 
-# -- prices ----------------------------------------------------------------------------------------------------
+# -- prices ----------------------------------------------------------------------------------------
 
 
 def price_view(history: PriceHistory, span: str) -> PriceView:
@@ -394,7 +426,9 @@ def price_view(history: PriceHistory, span: str) -> PriceView:
     lacking = [*([] if has_candles else ["open, high and low"]), *([] if has_volume else ["volume"])]
     note = "Adjusted for splits and dividends."
     if lacking:
-        note += f" The source gives no {' and no '.join(lacking)}" + ("." if has_candles else ": a line of closes.")
+        note += f" The source gives no {' and no '.join(lacking)}" + (
+            "." if has_candles else ": a line of closes."
+        )
     return PriceView(history.ticker, shown, history.currency, has_candles, has_volume, note)
 
 
@@ -403,7 +437,7 @@ def _first_day(last: pd.Timestamp, span: str) -> pd.Timestamp:
     return pd.Timestamp(last.year, 1, 1) if offset is None else last - offset
 
 
-# -- words -----------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------------------
 
 
 def format_day(iso: str) -> str:

@@ -14,6 +14,15 @@ __all__ = ["Badge", "Strip", "strip"]
 
 Colour = Literal["green", "orange", "red", "gray"]
 _SERVERS = {"redis": "Redis", "valkey": "Valkey"}
+_REASONS = {
+    "Authentication": "the password is refused",
+    "refused": "connection refused",
+    "Timeout": "no answer in time",
+    "BusyLoading": "it still loads its data",
+    "ReadOnly": "it is read-only",
+    "NoPermission": "permission denied",
+    "MasterDown": "its primary is away",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,15 @@ def _hit_rate(last_minute: Counts) -> str:
     return f"hit rate 1 min {format_percent(last_minute.hit_rate)} of {format_count(last_minute.requests)}"
 
 
+def _reason(error: str) -> str:
+    """The last error in words; the whole of it, with its address, is in the log."""
+    return next((words for sign, words in _REASONS.items() if sign in error), "no usable answer")
+
+
 def _trouble(state: State, now: float) -> str | None:
     if not state.is_degraded:
         return None
     since = dt.datetime.fromtimestamp(state.since).astimezone()
     when = f"{since:%H:%M:%S}" if now - state.since < 86_400 else f"{since:%d %b %H:%M}"  # noqa: PLR2004
     waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
-    reason = (state.error or "no answer").partition(":")[0]
-    return f"Degraded since {when} ({reason}) · serving from memory, entries live 60 s at most{waiting}"
+    return f"Degraded since {when} ({_reason(state.error or '')}) · serving from memory, entries live 60 s at most{waiting}"

@@ -10,6 +10,7 @@ from avcache.ui.momentum import PriceView
 __all__ = ["contribution_chart", "price_chart", "weight_chart"]
 
 _LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0, "title": None}
+_NEUTRAL = "rgba(128, 128, 128, 0.5)"  # grey enough on white and on dark
 _SATURDAY = 5
 _MOST_BARS = 20
 _BAR_HEIGHT = 30
@@ -34,14 +35,23 @@ def price_chart(view: PriceView) -> go.Figure:
     for rows in (20, 50, 200):
         average = frame[f"sma_{rows}"]
         if average.notna().any():
-            figure.add_scatter(x=frame.index, y=average, mode="lines", name=f"SMA {rows}", line={"width": 1.5})
+            figure.add_scatter(
+                x=frame.index, y=average, mode="lines", name=f"SMA {rows}", line={"width": 1.5}
+            )
     if view.has_volume:
-        figure.add_bar(x=frame.index, y=frame["volume"], name="Volume", yaxis="y2", showlegend=False)
+        figure.add_bar(
+            x=frame.index,
+            y=frame["volume"],
+            name="Volume",
+            yaxis="y2",
+            marker={"color": _NEUTRAL},
+            showlegend=False,
+        )
     figure.update_traces(hovertemplate="%{y:,.2f}", selector={"type": "scatter"})
-    figure.update_traces(hovertemplate="%{y:.3s}", opacity=0.5, selector={"type": "bar"})
+    figure.update_traces(hovertemplate="%{y:.3s}", selector={"type": "bar"})
     figure.update_layout(
         height=460 if view.has_volume else 380,
-        margin={"l": 8, "r": 8, "t": 64, "b": 8},
+        margin={"l": 8, "r": 8, "t": 48, "b": 8},
         hovermode="x unified",
         legend=_LEGEND,
         showlegend=True,
@@ -60,7 +70,7 @@ def contribution_chart(parts: pd.DataFrame) -> go.Figure:
     starts = shown.cumsum().shift(fill_value=0.0)
     starts.iloc[-1] = 0.0  # the composite is the sum, not one more part
     texts = [
-        "no data" if why else f"{value:.1f}" if last else f"+{value:.1f}"
+        "no data" if why else f"{value:.2f}" if last else f"+{value:.2f}"
         for value, why, last in zip(shown, parts["missing"], parts.index == parts.index[-1], strict=True)
     ]
     figure = go.Figure()
@@ -74,7 +84,7 @@ def contribution_chart(parts: pd.DataFrame) -> go.Figure:
         cliponaxis=False,
         marker={"opacity": [0.55] * (len(parts) - 1) + [1.0]},
         customdata=parts[["value", "effective_weight_percent"]],
-        hovertemplate="%{y}: %{customdata[0]:.1f} of 100 at %{customdata[1]:.0f} % adds %{text}<extra></extra>",
+        hovertemplate="%{y}: %{customdata[0]:.1f} × %{customdata[1]:.0f} % = %{text}<extra></extra>",
         showlegend=False,
     )
     figure.update_layout(height=_BAR_HEIGHT * len(parts) + 60, margin={"l": 8, "r": 56, "t": 8, "b": 8})
