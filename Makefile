@@ -17,7 +17,7 @@ PYTHONS := $(strip $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.14 pyt
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format clean FORCE
+.PHONY: help run test lint types format bench clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ types: $(DEV_STAMP) ## Check types
 format: $(DEV_STAMP) ## Format, and fix what can be fixed safely
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+bench: $(RUN_STAMP) ## Measure what the cache brings, cold against warm
+	PYTHONPATH=. $(BIN)/python benchmarks/payoff.py
 
 clean: ## Remove the environment and all caches (logs stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.utils import parse_env_vars
 
@@ -21,13 +23,51 @@ logger = logging.getLogger(__name__)
 
 _OURS = ("REDIS_", "CACHE_", "AVCACHE_")
 _NOT_SETTINGS = ("AVCACHE_TEST_", "AVCACHE_SKIP_", "AVCACHE_CHROMIUM")
-_SCHEMES = ("redis", "rediss", "unix")
+_SERVER_URL = re.compile(r"rediss?://[^\s/?#]+(/[0-9]*)?(\?\S*)?|unix://\S*/[^\s?]+(\?\S*)?")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%\w+)?")
+_HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*\]?")
+_WEB_URL = re.compile(r"https?://[^\s/?#]+/?")
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}:")
+_TOKEN = re.compile(r"\S{16,}")
 
 
-def _check_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None and urlsplit(url.get_secret_value()).scheme not in _SCHEMES:
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return url
+def _text(allowed: re.Pattern[str], words: str) -> AfterValidator:
+    """A text all of which is *allowed*; *words* tell people what that is."""
+
+    def check(text: str) -> str:
+        if not allowed.fullmatch(text.strip()):
+            raise ValueError(words)
+        return text.strip()
+
+    return AfterValidator(check)
+
+
+def _secret(is_allowed: Callable[[str], object], words: str) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        if not is_allowed(secret.get_secret_value()):
+            raise ValueError(words)
+        return secret
+
+    return AfterValidator(check)
+
+
+def _is_server_url(url: str) -> bool:
+    try:
+        # Reading the port is what checks it.
+        return _SERVER_URL.fullmatch(url) is not None and urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _check_hosts(text: str) -> str:
+    for host in _split(text):
+        if not _HOST_PATTERN.fullmatch(host):
+            raise ValueError(f"{host[:80]!r} is none: names such as example.com or *.example.com, no port, by commas")
+    return text
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 24 * 3600, allow_inf_nan=False)]
@@ -41,16 +81,25 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     redis_enabled: bool = Field(False, description="Keep entries in Redis or Valkey instead of in this process")
-    redis_host: str = Field("localhost", min_length=1, description="Where the server is")
+    redis_host: Annotated[str, _text(_HOST, "a host name or an address")] = Field(
+        "localhost", description="Where the server is"
+    )
     redis_port: int = Field(6379, ge=1, le=65535, description="Its port")
     redis_db: int = Field(0, ge=0, le=1_000_000, description="Number of the database")
     redis_password: SecretStr | None = Field(None, description="Password, if the server wants one")
-    redis_url: Annotated[SecretStr | None, AfterValidator(_check_url)] = Field(
-        None, description="`redis://`, `rediss://` or `unix://` address; takes the place of host, port and db"
-    )
-    redis_prefix: str = Field(
+    redis_url: (
+        Annotated[
+            SecretStr,
+            _secret(
+                _is_server_url, "redis://host:port/db, rediss://host:port/db (port and db are numbers) or unix:///path"
+            ),
+        ]
+        | None
+    ) = Field(None, description="`redis://`, `rediss://` or `unix://` address; takes the place of host, port and db")
+    redis_prefix: Annotated[
+        str, _text(_PREFIX, "1 to 64 letters, digits and _ . - with a colon at the end, such as alphavelocity:")
+    ] = Field(
         "alphavelocity:",
-        pattern=r"^[A-Za-z0-9_.-]{1,64}:$",
         description="Begins every key in Redis: letters, digits and _ . - with a colon at the end",
     )
     redis_max_connections: int = Field(50, ge=1, le=10_000, description="Most connections of one process")
@@ -77,24 +126,18 @@ class Settings(BaseSettings):
         "auto",
         description="Source of prices; `auto` is the sample until Yahoo answers (with Redis: always Yahoo)",
     )
-    avcache_yahoo_url: str | None = Field(
+    avcache_yahoo_url: Annotated[str, _text(_WEB_URL, "http://host:port or https://host:port")] | None = Field(
         None,
-        pattern=r"^https?://[^/]+/?$",
         description="Send what would go to Yahoo to this address: for tests and drills",
     )
-    avcache_api_token: SecretStr | None = Field(
-        None, min_length=16, description="Bearer token for whatever changes something; a must beyond loopback"
+    avcache_api_token: Annotated[SecretStr, _secret(_TOKEN.fullmatch, "16 or more characters, no space")] | None = (
+        Field(None, description="Bearer token for whatever changes something; a must beyond loopback")
     )
-    avcache_allowed_hosts: str = Field(
+    avcache_allowed_hosts: Annotated[str, AfterValidator(_check_hosts)] = Field(
         "", description="Host names, separated by commas, that may stand in the address besides localhost"
     )
     avcache_log_dir: Path = Field(Path("logs"), description="Folder of `alphavelocity.log`")
     avcache_access_log: bool = Field(False, description="Write `Cache HIT <key>` and `Cache MISS <key>` to the log")
-
-    @field_validator("redis_prefix", mode="before")
-    @classmethod
-    def _no_blank_prefix(cls, prefix: object) -> object:
-        return prefix.strip() if isinstance(prefix, str) else prefix
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], dotenv: Path | None = None) -> Settings:
@@ -118,7 +161,9 @@ class Settings(BaseSettings):
             made = FromMapping()
         except ValidationError as exc:
             raise ConfigError(_explain(exc, merged)) from None
-        return cls.model_construct(**{name: getattr(made, name) for name in cls.model_fields})
+        settings = cls.model_construct(**{name: getattr(made, name) for name in cls.model_fields})
+        _check_bounds(settings)
+        return settings
 
     @property
     def redis_address(self) -> str:
@@ -131,7 +176,7 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> tuple[str, ...]:
         """Host names that may stand in the address besides those of this machine."""
-        return tuple(host.strip() for host in self.avcache_allowed_hosts.split(",") if host.strip())
+        return _split(self.avcache_allowed_hosts)
 
 
 class _MappingSource(EnvSettingsSource):
@@ -150,7 +195,12 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - only where there is such a file
 
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        # As it stands: a password may hold ${, and what it would name is in the environment of the process.
+        found = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _warn_of_unknown(settings: type[Settings], env: Mapping[str, str]) -> None:
@@ -164,12 +214,37 @@ def _warn_of_unknown(settings: type[Settings], env: Mapping[str, str]) -> None:
         logger.warning("unknown setting %s is ignored%s", name, hint)
 
 
+def _check_bounds(settings: Settings) -> None:
+    """No namespace may ask for longer than the cache accepts: each of its reads would be refused."""
+    names = ("cache_default_ttl", "cache_price_ttl", "cache_momentum_ttl", "cache_portfolio_ttl", "cache_stale_ttl")
+    most = settings.cache_max_ttl
+    over = [name for name in names if getattr(settings, name) > most]
+    if over:
+        found = (f"{name.upper()}={getattr(settings, name):g}" for name in over)
+        raise ConfigError(f"{', '.join(found)}: at most CACHE_MAX_TTL, which is {most:g}")
+
+
 def _explain(exc: ValidationError, env: Mapping[str, str]) -> str:
     found: dict[str, Any] = {name.upper(): value for name, value in env.items()}
     lines = []
     for error in exc.errors(include_url=False, include_input=False, include_context=False):
-        name = str(error["loc"][0]).upper()
+        field = str(error["loc"][0])
+        name = field.upper()
         is_secret = any(word in name for word in ("PASSWORD", "TOKEN", "URL"))
         value = "***" if is_secret else repr(str(found.get(name, ""))[:80])
-        lines.append(f"{name}={value}: {error['msg'].removeprefix('Value error, ')}")
+        own_words = error["type"] in {"value_error", "literal_error"}
+        words = error["msg"].removeprefix("Value error, ") if own_words else _allowed(Settings.model_fields[field])
+        lines.append(f"{name}={value}: {words}")
     return "; ".join(lines)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """What a number or a flag may be, in words."""
+    if field.annotation is bool:
+        return "true or false"
+    words = "a whole number" if field.annotation is int else "a number"
+    for bound in field.metadata:
+        for sign, word in (("gt", "more than"), ("ge", "at least"), ("le", "at most")):
+            if (limit := getattr(bound, sign, None)) is not None:
+                words += f", {word} {limit:,}"
+    return words

@@ -13,7 +13,7 @@ def format_bytes(size: float) -> str:
     """`512 B`, `80 kB`, `1.2 MB`: powers of 1,000, three digits at most."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 999.5 or unit == "GB":  # noqa: PLR2004
-            digits = 0 if unit == "B" or size >= 10 else 1  # noqa: PLR2004
+            digits = 0 if unit == "B" or size >= 9.95 else 1  # noqa: PLR2004
             return f"{size:.{digits}f} {unit}"
         size /= 1000
     raise AssertionError("unreachable")
@@ -26,19 +26,19 @@ def format_count(number: float) -> str:
 
 def format_percent(share: float | None, digits: int = 1) -> str:
     """`93.4 %` of 0.934; a dash where there is nothing to divide."""
-    return "–" if share is None or math.isnan(share) else f"{share * 100:.{digits}f} %"
+    return "–" if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f} %"
 
 
 def format_seconds(seconds: float | None) -> str:
     """A duration that was measured: `0.8 ms`, `480 ms`, `2.4 s`, `3 min 34 s`, `2 h 14 min`."""
-    if seconds is None or math.isnan(seconds):
+    if seconds is None or not math.isfinite(seconds):
         return "–"
-    if seconds < 1:
+    if seconds < 0.9995:  # noqa: PLR2004 - so that no rounding ends in "1000 ms", nor below in "60.0 s"
         milliseconds = seconds * 1000
         if 0 < milliseconds < 0.05:  # noqa: PLR2004
             return "< 0.1 ms"
-        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
-    if seconds < _MINUTE:
+        return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
+    if seconds < 59.95:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _HOUR:
@@ -54,7 +54,7 @@ def _two(large: int, unit: str, small: int, sub_unit: str) -> str:
 
 def format_age(seconds: float | None) -> str:
     """A running time, as on a clock: `1:48`, `31:02`, `2:14:05`, `3 d 4 h`."""
-    if seconds is None or math.isnan(seconds):
+    if seconds is None or not math.isfinite(seconds):
         return "–"
     whole = max(0, int(seconds))
     if whole >= _DAY:

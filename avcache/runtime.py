@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from avcache.backends.base import Backend
 from avcache.backends.memory import MemoryBackend
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import AccessObserver, CacheLimits
-from avcache.errors import InvalidInput
+from avcache.errors import ConfigError, InvalidInput
 from avcache.market.tickers import parse_ticker
 from avcache.telemetry.access_log import AccessLog
 
@@ -26,7 +27,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime", "build", "shared"]
 
+T = TypeVar("T")
 _FUNDAMENTALS_TTL = 24 * 3600.0
+
+
+class _Once(Generic[T]):
+    """`functools.cache` for a builder, which two threads that ask first at the same time cannot run twice."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        functools.update_wrapper(self, build)
+        self._mutex = threading.RLock()
+        self._cached = functools.cache(build)
+        self.cache_info = self._cached.cache_info
+        self.cache_clear = self._cached.cache_clear
+
+    def __call__(self) -> T:
+        with self._mutex:
+            return self._cached()
+
+
+class _Part(functools.cached_property[T]):
+    """`functools.cached_property` with the lock that it lost in Python 3.12: there is one of each part."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        super().__init__(make)
+        self._mutex = threading.RLock()
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T:  # type: ignore[override]
+        with self._mutex:
+            return super().__get__(instance, owner)
 
 
 @dataclass
@@ -41,19 +70,19 @@ class Runtime:
     cache: Cache
     access_log: AccessLog | None = None
 
-    @functools.cached_property
+    @_Part
     def market(self) -> Market:
         """Prices, scores and portfolios, through this cache."""
         from avcache.market.service import Market  # noqa: PLC0415 - pandas
 
         return Market(self.cache, self.provider)
 
-    @functools.cached_property
+    @_Part
     def provider(self) -> PriceProvider:
         """The source of prices that the settings name."""
         return _provider(self.settings)
 
-    @functools.cached_property
+    @_Part
     def ops(self) -> Ops:
         """What an operator may do."""
         from avcache.ops import Ops  # noqa: PLC0415 - needs the market
@@ -73,9 +102,10 @@ class Runtime:
         """End what `start` began, and let go of connections."""
         if "ops" in self.__dict__:
             self.ops.close()
-        stop = getattr(self.__dict__.get("provider"), "stop", None)
-        if stop is not None:
-            stop()
+        for name in ("stop", "close"):
+            end = getattr(self.__dict__.get("provider"), name, None)
+            if end is not None:
+                end()
         if self.access_log is not None:
             self.access_log.stop()
         self.cache.close()
@@ -94,7 +124,7 @@ def build(settings: Settings, *, backend: Backend | None = None) -> Runtime:
     return Runtime(settings, cache, access_log)
 
 
-@functools.cache
+@_Once
 def shared() -> Runtime:
     """The runtime of this process, from the environment and `.env`; every door uses this one."""
     return from_environment(os.environ, Path(".env"))
@@ -115,12 +145,19 @@ def _backend(settings: Settings) -> Backend:
     from avcache.backends.resilient import ResilientBackend  # noqa: PLC0415
 
     password = settings.redis_password.get_secret_value() if settings.redis_password else None
-    client = connect(
-        settings.redis_address,
-        timeout=settings.redis_timeout,
-        max_connections=settings.redis_max_connections,
-        password=password,
-    )
+    try:
+        client = connect(
+            settings.redis_address,
+            timeout=settings.redis_timeout,
+            max_connections=settings.redis_max_connections,
+            password=password,
+        )
+        # Opens nothing; an option in the URL that is none would come to light with the first read only.
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            "REDIS_URL=***: an option behind the question mark is not known, or not of its kind"
+        ) from None
     return ResilientBackend(RedisBackend(client, settings.redis_prefix), memory)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from avcache.errors import InvalidInput
 from avcache.ui.components import TICK, literal, open_entry, state_column
-from avcache.ui.keys import ORDERS, PAGE_ROWS, key_table, ordered, pattern_of
+from avcache.ui.keys import ORDERS, PAGE_ROWS, key_table, ordered, patterns_of
 from avcache.ui.resources import get_runtime
 
 keyspace = get_runtime().ops.keyspace
@@ -20,7 +20,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 @st.fragment(run_every=TICK)
 def rows() -> None:
     try:
-        found = keyspace.find(pattern_of(prefix, find))
+        found = keyspace.find(*patterns_of(prefix, find))
     except InvalidInput as exc:
         st.error(literal(str(exc)))
         return

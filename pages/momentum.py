@@ -30,7 +30,7 @@ if universe == model.MINE:
 try:
     cached = model.read_cached(runtime, parse_tickers(given, limit=model.MOST_TICKERS))
 except InvalidInput as exc:
-    st.error(literal(exc.allowed), title="Not all of these are tickers")
+    st.error(literal(model.sentence(exc.allowed)), title="Not all of these are tickers")
     st.stop()
 
 if cached.scores:
@@ -47,9 +47,7 @@ if cached.scores:
             bind="query-params",
             width=140,
         )
-        find = st.text_input(
-            "Find", placeholder="Ticker", key="momentum_find", bind="query-params", width=170
-        )
+        find = st.text_input("Find", placeholder="Ticker", key="momentum_find", bind="query-params", width=170)
         options = [*ranking["ticker"], *cached.missing]
         chosen = st.selectbox("Details of", options, key="momentum_ticker", bind="query-params", width=170)
     shown = model.filtered(ranking, rating=rating, least=least, find=find)
@@ -76,9 +74,9 @@ if cached.scores:
             | {
                 "rank": st.column_config.NumberColumn("#", pinned=True, width=40),
                 "ticker": st.column_config.TextColumn("Ticker", pinned=True, width=70),
-                "score": st.column_config.ProgressColumn("Score", format="%.1f", min_value=0, max_value=10),
+                "score": st.column_config.ProgressColumn("Score", format="%.1f", min_value=0, max_value=10, width=110),
                 "rating": "Rating",
-                "trend": st.column_config.LineChartColumn("6 months", help="Where the prices are cached"),
+                "trend": st.column_config.LineChartColumn("6 months", width=100, help="Where the prices are cached"),
                 "as_of": st.column_config.DateColumn("As of", format="D MMM YYYY"),
                 "age": "Age",
                 "state": state_column("State"),
@@ -101,9 +99,7 @@ if cached.scores:
             on_click="ignore",
         )
 else:
-    st.write(
-        f"None of the {len(cached.missing)} scores is in the cache yet. Load them here, or by a warm-up."
-    )
+    st.write(f"None of the {len(cached.missing)} scores is in the cache yet. Load them here, or by a warm-up.")
 
 if cached.missing:
     st.caption(f"Not cached: {literal(model.named(cached.missing))}")
@@ -116,7 +112,7 @@ if cached.missing:
             st.rerun()
         st.page_link(PAGES / "warmup.py", label="Warm-up", icon=":material/local_fire_department:")
     failed = st.session_state.get("momentum_failed", {})
-    reasons = [literal(f"{ticker}: {failed[ticker]}") for ticker in cached.missing if ticker in failed]
+    reasons = [literal(f"{ticker} ({failed[ticker]})") for ticker in cached.missing if ticker in failed]
     if reasons:
         st.warning("  \n".join(reasons), title="Could not be loaded", icon=":material/warning:")
 
@@ -132,9 +128,7 @@ elif cached.scores:
     history = model.read_history(runtime, chosen)
     if history is not None:
         view = model.price_view(history, span)
-        st.plotly_chart(
-            price_chart(view), key="momentum_prices", alt=f"Prices of {chosen} with their averages"
-        )
+        st.plotly_chart(price_chart(view), key="momentum_prices", alt=f"Prices of {chosen} with their averages")
         st.caption(view.note)
     else:
         st.caption("The prices behind this score are not cached any more, so there is no chart.")
@@ -146,9 +140,7 @@ elif cached.scores:
         parts = model.breakdown(score)
         st.subheader("How the score is made")
         if score.score is not None:
-            st.plotly_chart(
-                contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {chosen}"
-            )
+            st.plotly_chart(contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {chosen}")
         st.dataframe(
             parts,
             hide_index=True,

@@ -12,6 +12,7 @@ from avcache.ui import portfolio as model
 from avcache.ui.charts.analyse import weight_chart
 from avcache.ui.components import literal
 from avcache.ui.export import csv_of
+from avcache.ui.momentum import sentence
 from avcache.ui.resources import get_runtime
 
 runtime = get_runtime()
@@ -25,12 +26,12 @@ with st.form("portfolio_form"):
     text = st.text_area(
         "Holdings",
         placeholder=model.EXAMPLE,
-        help="One position per line: ticker, then shares. Pasted lines and CSV are understood.",
         height=140,
         max_chars=20_000,
         key="portfolio_holdings",
         persist_state="session",
     )
+    st.caption("One position per line: ticker, then shares. Pasted lines and CSV are understood.")
     with st.container(horizontal=True):
         asked = st.form_submit_button("Analyse", type="primary", icon=":material/calculate:")
         st.form_submit_button("Use the example", on_click=fill_in, type="tertiary")
@@ -42,25 +43,22 @@ if asked:
         st.session_state["portfolio_error"] = exc.allowed
 holdings = st.session_state.get("portfolio_analysed")
 if error := st.session_state.get("portfolio_error"):
-    st.error(literal(error), title="These holdings were not analysed")
+    st.error(literal(sentence(error)), title="These holdings were not analysed")
     if holdings:
         st.caption("Below are the holdings analysed before.")
-if not holdings:
+elif not holdings:
     st.caption("Paste what you hold, such as “AAPL 100”, and analyse it: value, scores and what drives them.")
+if not holdings:
     st.stop()
 
 with st.spinner(f"Analysing {len(holdings)} positions"):
     analysis = runtime.market.portfolio(holdings)
-view = model.portfolio_view(
-    analysis, runtime.cache.peek(portfolio_key(holdings)), runtime.market.label, time.time()
-)
+view = model.portfolio_view(analysis, runtime.cache.peek(portfolio_key(holdings)), runtime.market.label, time.time())
 with st.grid(4, min_column_width=150):
     st.metric("Total value", view.total_value, border=True)
     st.metric("Average score", view.average_score, border=True, help="Plain mean of the scored positions.")
     st.metric("Weighted score", view.weighted_score, border=True, help="Weighted by value.")
-    st.metric(
-        "Positions priced", view.positions, border=True, help="The others count in no total and no mean."
-    )
+    st.metric("Positions priced", view.positions, border=True, help="The others count in no total and no mean.")
 st.caption(literal(view.freshness))
 if view.missing:
     st.warning("  \n".join(map(literal, view.missing)), title="Left out", icon=":material/warning:")

@@ -6,7 +6,7 @@ The console serves it from its own process; `uvicorn avcache.api:app` serves it 
 
 from __future__ import annotations
 
-from avcache.api.app import build_app
+from avcache.api.routes import build_app
 
 __all__ = ["app", "build_app"]
 

@@ -14,7 +14,8 @@ from avcache.errors import ConfigError
 
 __all__ = ["check_bind", "guards", "is_loopback"]
 
-_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "[::1]")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+_RESPONSES = {"http.response.start", "websocket.http.response.start"}
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -24,7 +25,8 @@ _HEADERS = (
 
 def guards(settings: Settings) -> list[Middleware]:
     """The middleware that goes around pages and REST alike."""
-    hosts = [*_LOCAL_HOSTS, *settings.hosts]
+    # In a Host header an IPv6 address stands in brackets.
+    hosts = [*_LOCAL_HOSTS, *(f"[{host}]" if ":" in host and host[0] != "[" else host for host in settings.hosts)]
     return [
         Middleware(SecurityHeaders),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
@@ -51,9 +53,11 @@ def is_loopback(address: str) -> bool:
     if address == "localhost":
         return True
     try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
+        found = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
         return False
+    # A server on :: sees IPv4 clients at ::ffff:127.0.0.1, which counts as loopback since Python 3.13 only.
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 class LoopbackOnly:
@@ -80,10 +84,11 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message["headers"]}
+            if message["type"] in _RESPONSES:
+                given = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in given}
                 message["headers"] = [
-                    *message["headers"],
+                    *given,
                     *(item for item in _HEADERS if item[0] not in present),
                 ]
             await send(message)

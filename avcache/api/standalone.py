@@ -6,9 +6,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from avcache import runtime
-from avcache.api.app import build_app
 from avcache.api.guard import guards
 from avcache.api.lifespan import lifespan_of
+from avcache.api.routes import build_app
 
 __all__ = ["app"]
 

@@ -61,7 +61,8 @@ class MemoryBackend:
 
     def delete(self, keys: Iterable[str]) -> Cleared:
         with self._mutex:
-            return Cleared(sum(self._drop(key) for key in keys))
+            # Looked up first: what has expired is not there, and must not be counted.
+            return Cleared(sum(self._get(key) is not MISS and self._drop(key) for key in keys))
 
     def clear(self, pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
         with self._mutex:
@@ -73,6 +74,7 @@ class MemoryBackend:
             keys = sorted(self._live(pattern))
         # The cursor is the last key shown: entries that come and go between two pages shift nothing.
         start = bisect_right(keys, cursor) if cursor else 0
+        limit = max(1, limit)
         page = tuple(keys[start : start + limit])
         return Page(page, page[-1] if start + limit < len(keys) else "")
 
@@ -133,6 +135,9 @@ class MemoryBackend:
 
     def _set(self, key: str, data: bytes, ttl: float) -> None:
         self._drop(key)
+        if _cost(key, data) > self._max_bytes:  # it would push out everything, and then itself
+            self._evictions += 1
+            return
         self._data[key] = (self._clock() + ttl, data)
         self._bytes += _cost(key, data)
         while len(self._data) > self._max_entries or self._bytes > self._max_bytes:

@@ -14,7 +14,8 @@ __all__ = ["EVERYTHING", "Pattern"]
 _MAX_CHARACTERS = 256
 _MAX_STARS = 8
 _GRAMMAR = f"1 to {_MAX_CHARACTERS} printable characters with at most {_MAX_STARS} stars (* any text, ? one character)"
-_REDIS_SPECIAL = re.compile(r"([\\\[\]^-])")
+_REDIS_SPECIAL = re.compile(r"([\\\[\]^*?-])")
+_WILD = re.compile(r"[*?]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,15 @@ class Pattern:
         return _regex(self.text).fullmatch(key) is not None
 
     def redis_glob(self, prefix: str) -> str:
-        """The pattern below *prefix* in Redis' own grammar, with nothing of ours read as a class or range."""
-        return _REDIS_SPECIAL.sub(r"\\\1", prefix) + _REDIS_SPECIAL.sub(r"\\\1", self.text)
+        """
+        A pattern in Redis' own grammar for what lies below *prefix*; it finds all keys that match, and maybe others.
+
+        Redis' ? is one byte, ours one character: each becomes a star, as many as a server may be asked to try.
+        """
+        parts = [_REDIS_SPECIAL.sub(r"\\\1", part) for part in _WILD.split(self.text)]
+        if len(parts) > _MAX_STARS + 1:
+            parts = [*parts[:_MAX_STARS], ""]
+        return _REDIS_SPECIAL.sub(r"\\\1", prefix) + "*".join(parts)
 
 
 @functools.lru_cache(maxsize=256)

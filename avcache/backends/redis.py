@@ -27,6 +27,7 @@ _SWEEP_PAUSE = 0.002
 """Seconds between two batches of a clear: as long as a batch takes, so that other clients are served."""
 _COUNT_BUDGET = 0.2
 _POOL_WAIT = 1.0
+_CURSOR_DIGITS = 20
 
 
 def connect(
@@ -75,13 +76,13 @@ class RedisBackend:
     def get(self, key: str) -> bytes | Literal[Miss.MISS]:
         # GET fails on a foreign key of another type; for MGET it is not there, which is all we want to know.
         with _translated("get"):
-            return _answer(self._client.mget(self._prefix + key)[0])
+            return _answers(self._client.mget(self._prefix + key), 1)[0]
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | Literal[Miss.MISS]]:
         if not keys:
             return []
         with _translated("mget"):
-            return [_answer(found) for found in self._client.mget([self._prefix + key for key in keys])]
+            return _answers(self._client.mget([self._prefix + key for key in keys]), len(keys))
 
     def set(self, key: str, data: bytes, *, ttl: float) -> None:
         with _translated("set"):
@@ -109,7 +110,7 @@ class RedisBackend:
         return Cleared(cleared)
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
-        position, keys = int(cursor or 0), dict[str, None]()
+        position, keys = _position(cursor), dict[str, None]()
         while True:
             position, found = self._scan_once(pattern, position)
             keys.update(dict.fromkeys(found))
@@ -127,11 +128,17 @@ class RedisBackend:
                 pipe.getrange(name, 0, HEAD_BYTES - 1)
             # A key of another type answers the last two with an error: it is there, but it is not ours to read.
             answers = pipe.execute(raise_on_error=False)
+            for answer in answers[::3]:
+                if isinstance(answer, redis.RedisError):  # PTTL takes any type: the server itself refuses
+                    raise answer
         return [_stored(*answers[at : at + 3]) for at in range(0, len(answers), 3)]
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
-        held = self._client.lock(f"{self._prefix}!lock:{name}", timeout=lease, blocking_timeout=wait)
+        # Not bound to the thread: who works in a coroutine may leave on another thread than he came in.
+        held = self._client.lock(
+            f"{self._prefix}!lock:{name}", timeout=max(lease, 0.001), blocking_timeout=wait, thread_local=False
+        )
         with _translated("lock"):
             taken = held.acquire()
         if not taken:
@@ -147,15 +154,14 @@ class RedisBackend:
 
     def info(self) -> BackendInfo:
         keys, exact = self._count()
-        with _translated("info"):
-            facts: dict[str, Any] = self._client.info()
+        facts = self._facts()
         kind = self._learn_kind(facts)
         return BackendInfo(
             kind,
             keys,
             exact,
             memory_bytes=facts.get("used_memory"),
-            version=str(facts.get(f"{kind}_version") or facts.get("redis_version")),
+            version=facts.get(f"{kind}_version") or facts.get("redis_version"),
             clients=facts.get("connected_clients"),
             evictions=int(facts.get("evicted_keys", 0)),
         )
@@ -170,8 +176,16 @@ class RedisBackend:
 
     def learn(self) -> None:
         """Ask the server for its name, so that `state` can say it."""
+        self._learn_kind(self._facts("server"))
+
+    def _facts(self, *section: str) -> dict[str, Any]:
+        """What the server tells about itself; nothing if this user may not ask."""
         with _translated("info"):
-            self._learn_kind(self._client.info("server"))
+            try:
+                facts: dict[str, Any] = self._client.info(*section)
+            except NoPermissionError:
+                return {}
+        return facts
 
     def _learn_kind(self, facts: Mapping[str, Any]) -> Literal["redis", "valkey"]:
         is_valkey = facts.get("server_name") == "valkey" or "valkey_version" in facts
@@ -179,6 +193,10 @@ class RedisBackend:
         return self._kind
 
     def _batches(self, pattern: Pattern) -> Iterator[list[str]]:
+        if pattern.is_literal:  # no need to walk a million keys for one
+            if not pattern.text.startswith("!"):
+                yield [pattern.text]
+            return
         position = 0
         while True:
             position, keys = self._scan_once(pattern, position)
@@ -190,10 +208,16 @@ class RedisBackend:
     def _scan_once(self, pattern: Pattern, position: int) -> tuple[int, list[str]]:
         """One SCAN; both a pattern and every name that comes back are held to the prefix."""
         with _translated("scan"):
-            position, names = self._client.scan(position, match=pattern.redis_glob(self._prefix), count=_SCAN_COUNT)
+            # Entries are strings: a list or hash below our prefix is somebody else's.
+            position, names = self._client.scan(
+                position, match=pattern.redis_glob(self._prefix), count=_SCAN_COUNT, _type="string"
+            )
         keys = []
         for raw in names:
-            name = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+            try:
+                name = raw.decode()
+            except UnicodeDecodeError:  # no name of ours
+                continue
             key = name.removeprefix(self._prefix)
             if name.startswith(self._prefix) and not key.startswith("!") and pattern.matches(key):
                 keys.append(key)
@@ -224,10 +248,21 @@ def _translated(action: str) -> Iterator[None]:
         raise BackendError(f"redis {action}: {exc}") from exc
     except (BusyLoadingError, redis.RedisError, OSError) as exc:
         raise BackendUnavailable(f"redis {action}: {exc}") from exc
+    except (TypeError, ValueError, LookupError, MemoryError, RecursionError) as exc:
+        # The parser choked, or the answer is that of another command: nothing is known about what was asked.
+        raise BackendUnavailable(f"redis {action}: unusable answer ({type(exc).__name__})") from exc
 
 
-def _answer(found: object) -> bytes | Literal[Miss.MISS]:
-    return found if isinstance(found, bytes) else MISS
+def _answers(found: object, number: int) -> list[bytes | Literal[Miss.MISS]]:
+    if not isinstance(found, list) or len(found) != number:
+        raise ValueError("not the answer to this question")
+    return [data if isinstance(data, bytes) else MISS for data in found]
+
+
+def _position(cursor: str) -> int:
+    """Where to go on; a cursor of another store (Redis came back in between) means from the beginning."""
+    is_ours = cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS
+    return int(cursor) if is_ours and int(cursor) < 2**64 else 0
 
 
 def _milliseconds(ttl: float) -> int:

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, Protocol, TypeVar
 
 from avcache.backends.base import Backend, BackendInfo, Cleared, Miss, Page, State, Stored
@@ -64,6 +64,8 @@ class ResilientBackend:
         self._mutex = threading.Lock()
         self._degraded: State | None = None
         self._pending = _Pending()
+        self._applying = 0
+        self._prober: threading.Thread | None = None
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -77,7 +79,12 @@ class ResilientBackend:
         return self._read(lambda backend: backend.get_many(keys))
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
-        return self._read(lambda backend: backend.scan(pattern, cursor, limit))
+        def ask(backend: Backend) -> Page:
+            # A server's cursor is a number, that of memory a key: one of the other store means from the beginning.
+            is_own = cursor.isdecimal() == (backend is self._primary)
+            return backend.scan(pattern, cursor if is_own else "", limit)
+
+        return self._read(ask)
 
     def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
         return self._read(lambda backend: backend.inspect(keys))
@@ -103,7 +110,7 @@ class ResilientBackend:
             self._pending.add_keys(items)
 
         try:
-            self._write(on_primary, on_secondary)
+            self._write(on_primary, on_secondary, leaving_on=BackendUnavailable)
         except BackendError:
             # Refused (out of memory, read-only): the caller goes on without it, but no older value may answer for it.
             self.delete(items)
@@ -116,26 +123,28 @@ class ResilientBackend:
             self._pending.add_keys(names)
             return Cleared(self._secondary.delete(names), pending=True)
 
-        return self._invalidate(lambda: self._primary.delete(names), on_secondary)
+        return self._write(lambda: self._primary.delete(names), on_secondary, leaving_on=BackendError)
 
     def clear(self, pattern: Pattern, wanted: Wanted | None = None) -> Cleared:
         def on_secondary() -> Cleared:
             self._pending.add_scope(pattern, wanted)
             return Cleared(self._secondary.clear(pattern, wanted), pending=True)
 
-        return self._invalidate(lambda: self._primary.clear(pattern, wanted), on_secondary)
+        return self._write(lambda: self._primary.clear(pattern, wanted), on_secondary, leaving_on=BackendError)
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
-        held = self._read(lambda backend: _Entered(backend.lock(name, lease=lease, wait=wait)))
-        with held:
-            yield
+        give_up_at = time.monotonic() + wait
+        # The lock of this process first: it goes on excluding its threads when the server goes away, or comes back.
+        with self._secondary.lock(name, lease=lease, wait=wait):
+            with self._shared_lock(name, lease=lease, wait=max(0.0, give_up_at - time.monotonic())):
+                yield
 
     def state(self) -> State:
         degraded = self._degraded
         if degraded is None:
             return self._primary.state()
-        return State(degraded.name, degraded.since, degraded.error, pending=len(self._pending))
+        return State(degraded.name, degraded.since, degraded.error, pending=len(self._pending) + self._applying)
 
     def close(self) -> None:
         self._closed.set()
@@ -149,39 +158,63 @@ class ResilientBackend:
             except BackendError as exc:
                 # A server that answers but refuses even a read (no permission, say) is of no use either.
                 self._degrade(exc)
+        self._keep_probing()
         return ask(self._secondary)
 
-    def _write(self, on_primary: Callable[[], T], on_secondary: Callable[[], T]) -> T:
+    def _write(
+        self, on_primary: Callable[[], T], on_secondary: Callable[[], T], *, leaving_on: type[BackendError]
+    ) -> T:
+        """
+        Write to the primary; after an error of *leaving_on* to memory, and to the pending list in the same step.
+
+        What refuses to drop (read-only, no permission) is left as well: what it holds can't be trusted then.
+        """
+        while True:
+            if self._degraded is None:
+                try:
+                    return on_primary()
+                except leaving_on as exc:
+                    self._degrade(exc)
+            self._keep_probing()
+            with self._mutex:
+                if self._degraded is not None:  # else the primary came back just now: it must get this
+                    return on_secondary()
+
+    def _shared_lock(self, name: str, *, lease: float, wait: float) -> AbstractContextManager[None]:
+        """The primary's lock, held already; nothing where it cannot be had and that of this process has to do."""
         if self._degraded is None:
             try:
-                return on_primary()
+                return _Entered(self._primary.lock(name, lease=lease, wait=wait))
             except BackendUnavailable as exc:
                 self._degrade(exc)
-        return self._apart(on_primary, on_secondary)
-
-    def _invalidate(self, on_primary: Callable[[], Cleared], on_secondary: Callable[[], Cleared]) -> Cleared:
-        try:
-            return self._write(on_primary, on_secondary)
-        except BackendError as exc:
-            # The server answers, but refuses to drop (read-only, no permission): what it holds can't be trusted now.
-            self._degrade(exc)
-        return self._apart(on_primary, on_secondary)
-
-    def _apart(self, on_primary: Callable[[], T], on_secondary: Callable[[], T]) -> T:
-        """Apply to memory and to the pending list in one step, unless the primary came back just now."""
-        with self._mutex:
-            if self._degraded is not None:
-                return on_secondary()
-        return self._write(on_primary, on_secondary)
+            except BackendError as exc:  # refuses writes (out of memory, read-only), but can be read
+                logger.warning("lock.not_shared", extra={"lock": name, "error": _first_line(exc)})
+        return nullcontext()
 
     def _degrade(self, exc: BackendError) -> None:
         with self._mutex:
-            if self._degraded is not None or self._closed.is_set():
+            if self._degraded is not None:
                 return
             reason = type(exc.__cause__ or exc).__name__
             self._degraded = State("degraded", since=self._wall(), error=f"{reason}: {_first_line(exc)}")
         logger.warning("backend.degraded", extra={"error": reason})
-        threading.Thread(target=self._find_way_back, name="avcache-prober", daemon=True).start()
+        self._keep_probing()
+
+    def _keep_probing(self) -> None:
+        """See to it that a prober runs: after a fork it does not, nor if there was no thread to be had."""
+        if self._prober is not None and self._prober.is_alive():
+            return
+        with self._mutex:
+            is_alive = self._prober is not None and self._prober.is_alive()
+            if self._degraded is None or is_alive or self._closed.is_set():
+                return
+            prober = threading.Thread(target=self._find_way_back, name="avcache-prober", daemon=True)
+            try:
+                prober.start()
+            except RuntimeError as exc:
+                logger.warning("backend.no_prober", extra={"error": str(exc)})
+                return
+            self._prober = prober
 
     def _find_way_back(self) -> None:
         # Spread out, so that many processes don't probe a struggling server in step.
@@ -205,14 +238,17 @@ class ResilientBackend:
                 due = self._pending.take()
                 if not due:
                     self._secondary.clear(EVERYTHING)
-                    self._degraded = None
+                    self._degraded = self._prober = None
                     break
+                self._applying = len(due)
             try:
                 due.apply(self._primary)
-            except BackendError:
+            except BaseException:
                 with self._mutex:
                     self._pending.merge(due)
                 raise
+            finally:
+                self._applying = 0
         logger.warning("backend.recovered")
 
     def _note(self, name: Literal["degraded", "recovering"], error: str | None) -> None:

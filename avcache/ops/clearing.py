@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from avcache.backends.base import Cleared
 from avcache.clock import Clock
 from avcache.core.cache import Cache
+from avcache.ops.keyspace import peek_found
 
 __all__ = ["ClearPlan", "Clearing"]
 
@@ -53,11 +54,10 @@ class Clearing:
         while True:
             page = self._cache.scan(meant, cursor)
             fresh = [key for key in page.keys if key not in seen]
-            for peek in self._cache.peek_many(fresh):
-                if peek is not None:
-                    seen.add(peek.key)
-                    size += peek.size
-                    refill += [] if peek.load_seconds is None else [peek.load_seconds]
+            for peek in peek_found(self._cache, fresh):
+                seen.add(peek.key)
+                size += peek.size
+                refill += [] if peek.load_seconds is None else [peek.load_seconds]
             cursor = page.cursor
             if not cursor or self._clock() > deadline:
                 break

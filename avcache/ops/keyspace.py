@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from avcache.clock import Clock
 from avcache.core.cache import Cache
+from avcache.core.keys import DEFAULT_NAMESPACE
 from avcache.core.peek import Peek
+from avcache.errors import InvalidInput
 
-__all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot"]
+__all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot", "peek_found"]
 
 _SLICE = 500
 _MOST_KEYS = 10_000
@@ -78,21 +80,48 @@ class Keyspace:
                 self._shared = (now, Snapshot(entries, is_exact, self._wall()))
             return self._shared[1]
 
-    def find(self, pattern: str) -> KeyPage:
-        """Every key that matches, soonest to expire first."""
-        entries, is_exact = self._look(pattern)
+    def find(self, *patterns: str) -> KeyPage:
+        """Every key that matches the first of *patterns* that any matches, soonest to expire first."""
+        entries: tuple[Peek, ...] = ()
+        is_exact = True
+        for pattern in patterns:
+            entries, is_exact = self._look(pattern)
+            if entries or not is_exact:
+                break
         return KeyPage(tuple(sorted(entries, key=lambda entry: (entry.ttl_left, entry.key))), is_exact)
 
     def _look(self, pattern: str) -> tuple[tuple[Peek, ...], bool]:
         deadline, cursor, found = self._clock() + _BUDGET, "", dict[str, Peek]()
         while True:
             page = self._cache.scan(pattern, cursor, _SLICE)
-            for peek in self._cache.peek_many(page.keys):
-                if peek is not None:
-                    found[peek.key] = peek
+            found.update((peek.key, peek) for peek in peek_found(self._cache, page.keys))
             cursor = page.cursor
             if not cursor or len(found) >= _MOST_KEYS or self._clock() > deadline:
                 return tuple(found.values()), not cursor
+
+
+def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
+    """Look at *names* that a scan brought. Under our prefix may be what no key of ours is called: it is foreign."""
+    ours = [name for name in names if _is_key(cache, name)]
+    others = sorted(set(names) - set(ours))
+    looked = zip(others, cache.backend.inspect(others) if others else (), strict=True)
+    return [peek for peek in cache.peek_many(ours) if peek is not None] + [
+        Peek(name, _namespace(name), stored.size, stored.expires_in, is_foreign=True)
+        for name, stored in looked
+        if stored is not None
+    ]
+
+
+def _is_key(cache: Cache, name: str) -> bool:
+    try:
+        return cache.namespaces.key(name).text == name
+    except InvalidInput:
+        return False
+
+
+def _namespace(name: str) -> str:
+    namespace, colon, _ = name.partition(":")
+    return namespace if colon else DEFAULT_NAMESPACE
 
 
 def _size(name: str, entries: Iterable[Peek]) -> NamespaceSize:

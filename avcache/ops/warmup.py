@@ -12,6 +12,7 @@ from typing import Literal
 
 from avcache.clock import Clock
 from avcache.core.cache import Cache
+from avcache.core.peek import Peek
 from avcache.errors import CacheError, ProviderError
 from avcache.market.service import Market
 from avcache.market.tickers import parse_tickers
@@ -24,6 +25,7 @@ KINDS: tuple[str, ...] = ("price", "momentum")
 _WORKERS = 4
 
 State = Literal["fresh", "stale", "missing"]
+Result = Literal["loaded", "fresh", "failed"]
 
 
 class JobRunning(CacheError):
@@ -35,7 +37,7 @@ class Outcome:
     """What became of one ticker: *loaded*, found *fresh*, or *failed* for a reason. *seconds* is what it took."""
 
     ticker: str
-    result: Literal["loaded", "fresh", "failed"]
+    result: Result
     seconds: float
     reason: str = ""
 
@@ -122,11 +124,9 @@ class Warmup:
 
     def coverage(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> Coverage:
         """How each ticker stands, exact and without a scan. Raises `InvalidInput`."""
-        names = parse_tickers(tickers)
+        names, source = parse_tickers(tickers), self._market.source
         peeks = self._cache.peek_many([f"{kind}:{ticker}" for ticker in names for kind in kinds])
-        states: list[State] = [
-            "missing" if peek is None or peek.is_foreign else "stale" if peek.is_stale else "fresh" for peek in peeks
-        ]
+        states = [_state(peek, source) for peek in peeks]
         width = len(kinds)
         rows = {ticker: tuple(states[at * width : (at + 1) * width]) for at, ticker in enumerate(names)}
         return Coverage(tuple(kinds), rows)
@@ -145,7 +145,11 @@ class Warmup:
                 done, total = len(self.latest.outcomes), len(self.latest.tickers)
                 raise JobRunning(f"a warm-up of {total} tickers is under way ({done} done)")
             self.latest = job
-        threading.Thread(target=self._run, args=(job,), name="avcache-warmup", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(job,), name="avcache-warmup", daemon=True).start()
+        except RuntimeError:  # no thread to be had: a job that never ends would block all others
+            job.finish(0.0)
+            raise
         return job
 
     def close(self) -> None:
@@ -168,14 +172,14 @@ class Warmup:
     def _warm(self, job: WarmupJob, ticker: str) -> Outcome | None:
         if job.is_cancelled:
             return None
-        begun = self._clock()
-        (states,) = self.coverage([ticker], job.kinds).rows.values()
-        wanted = [kind for kind, state in zip(job.kinds, states, strict=True) if state != "fresh"]
-        result: Literal["loaded", "fresh", "failed"] = "loaded" if wanted else "fresh"
-        reason = ""
+        begun, reason = self._clock(), ""
+        result: Result = "fresh"
         try:
-            for kind in wanted:
-                self._load(kind, ticker)
+            (states,) = self.coverage([ticker], job.kinds).rows.values()
+            for kind, state in zip(job.kinds, states, strict=True):
+                if state != "fresh":
+                    self._load(kind, ticker)
+                    result = "loaded"
         except ProviderError as exc:
             result, reason = "failed", exc.detail
         except Exception:
@@ -190,3 +194,10 @@ class Warmup:
             self._market.price(ticker, stale="refuse")
         else:
             self._market.score(ticker, stale="refuse")
+
+
+def _state(peek: Peek | None, source: str) -> State:
+    # Results name the provider first, then profile and benchmark. What another provider gave is a miss for readers.
+    if peek is None or peek.is_foreign or peek.source.partition("/")[0] != source:
+        return "missing"
+    return "stale" if peek.is_stale else "fresh"

@@ -12,9 +12,10 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 class _WithFacts(logging.Formatter):
     """Adds what stands in `extra`, quoted, so that no value can begin a line of its own."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        # Here, not in `format`: a traceback comes after the facts, not between event and facts.
         facts = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        line = super().format(record)
+        line = super().formatMessage(record)
         return f"{line} {' '.join(f'{name}={value!r}' for name, value in facts.items())}" if facts else line
 
 

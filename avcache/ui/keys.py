@@ -11,7 +11,7 @@ from avcache.core.peek import Peek
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ui.states import state_of
 
-__all__ = ["ORDERS", "PAGE_ROWS", "describe", "key_table", "ordered", "pattern_of"]
+__all__ = ["ORDERS", "PAGE_ROWS", "describe", "key_table", "ordered", "patterns_of"]
 
 PAGE_ROWS: Final = 50
 
@@ -23,13 +23,17 @@ ORDERS: Final[Mapping[str, Callable[[Peek], tuple[float, str]]]] = {
 }
 
 
-def pattern_of(prefix: str | None, find: str) -> str:
-    """The pattern for what is typed into *find* below *prefix*; without a star it may stand anywhere in the key."""
-    text = find.strip()
-    inner = text if "*" in text or "?" in text else f"*{text}*"
+def patterns_of(prefix: str | None, find: str) -> tuple[str, ...]:
+    """
+    What to look for below *prefix*, in turn: *find* as it was typed, then in upper case, as tickers are.
+
+    Without a star or question mark it may stand anywhere in the key.
+    """
+    typed = find.strip()
+    texts = [text if "*" in text or "?" in text else f"*{text}*" for text in dict.fromkeys((typed, typed.upper()))]
     if prefix is None:
-        return inner
-    return f"{prefix}:{inner.removeprefix(f'{prefix}:')}"
+        return tuple(texts)
+    return tuple(f"{prefix}:{text.removeprefix(f'{prefix}:')}" for text in texts)
 
 
 def ordered(entries: Sequence[Peek], order: str) -> list[Peek]:

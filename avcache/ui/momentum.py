@@ -46,6 +46,7 @@ __all__ = [
     "ranking",
     "read_cached",
     "read_history",
+    "sentence",
     "strength",
 ]
 
@@ -89,9 +90,7 @@ NUMBERS: Final[Mapping[str, Number]] = {
     "return_1m_percent": Number("1 m", "%+.1f %%", "Return over 20 sessions"),
     "return_3m_percent": Number("3 m", "%+.1f %%", "Return over 62 sessions"),
     "momentum_12_1_percent": Number("12-1", "%+.1f %%", "12-month return without the newest month"),
-    "rsi_wilder": Number(
-        "RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"
-    ),
+    "rsi_wilder": Number("RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"),
     "vs_sma200_percent": Number("vs SMA 200", "%+.1f %%", "Price against its average of 200 sessions"),
     "of_high_52w_percent": Number("Of 52 w high", "%.0f %%", "Price as a share of its 52-week high"),
 }
@@ -100,9 +99,7 @@ NUMBERS: Final[Mapping[str, Number]] = {
 PARTS: Final[Mapping[str, Number]] = {
     "value": Number("Value", "%.1f", "0 to 100"),
     "weight_percent": Number("Weight", "%.0f %%", "As the score is defined"),
-    "effective_weight_percent": Number(
-        "Used", "%.1f %%", "Weight of what is there, the missing spread over it"
-    ),
+    "effective_weight_percent": Number("Used", "%.1f %%", "Weight of what is there, the missing spread over it"),
     "contribution": Number("Adds", "%.2f", "Value times the weight used; together they are the composite"),
 }
 """The numbers of a breakdown."""
@@ -144,7 +141,7 @@ class PriceView:
 
 
 def read_cached(runtime: Runtime, tickers: Sequence[str]) -> CachedScores:
-    """Read the scores of *tickers* that are cached, each counted as a read. Loads neither scores nor prices."""
+    """Read those scores of *tickers* that are cached, each counted as a read. Loads nothing."""
     market, cache = runtime.market, runtime.cache
     source = f"{market.source}/{PROFILE}/{market.benchmark}"
     entries = _present(runtime, "momentum", tickers, source)
@@ -179,7 +176,7 @@ def load_scores(market: Market, tickers: Sequence[str]) -> Iterator[tuple[int, d
     for start in range(0, len(tickers), _BATCH):
         for ticker, found in market.scores(tickers[start : start + _BATCH]).items():
             if isinstance(found, ProviderError):
-                failed[ticker] = f"{found.reason.replace('_', ' ')}, {found.detail}"
+                failed[ticker] = f"{found.reason.replace('_', ' ')}: {found.detail}"
         yield min(start + _BATCH, len(tickers)), dict(failed)
 
 
@@ -242,6 +239,11 @@ def named(tickers: Sequence[str]) -> str:
     shown = ", ".join(tickers[:_NAMED_AT_MOST])
     left = len(tickers) - _NAMED_AT_MOST
     return f"{shown} and {left} more" if left > 0 else shown
+
+
+def sentence(text: str) -> str:
+    """*text* with a capital, as it stands alone under a title."""
+    return text[:1].upper() + text[1:]
 
 
 _COLUMNS = (
@@ -348,16 +350,14 @@ def breakdown(score: Score) -> pd.DataFrame:
         sum(part.effective_weight for part in parts.values()),
     ]
     too_little = "" if total is not None else f"coverage {format_percent(score.coverage, 0)}, 50 % needed"
-    rows.append(("Composite", total, 100 * sums[0], 100 * sums[1], total, too_little))
+    rows.append(("Composite", None, 100 * sums[0], 100 * sums[1], total, too_little))
     columns = ["component", "value", "weight_percent", "effective_weight_percent", "contribution", "missing"]
     return pd.DataFrame(rows, columns=columns).astype({"value": "float64", "contribution": "float64"})
 
 
 def measure_table(score: Score) -> pd.DataFrame:
     """Published measures beside the score: Measure, Value (text with its unit), Meaning."""
-    rows = [
-        (label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES
-    ]
+    rows = [(label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES]
     rows.append(("Price", _price(score), f"last close, {format_day(score.as_of)}"))
     return pd.DataFrame(rows, columns=["Measure", "Value", "Meaning"])
 
@@ -406,6 +406,8 @@ def _measure(value: float | None, form: str) -> str:
 
 
 def _price(score: Score) -> str:
+    if score.currency == "USD":
+        return f"${score.price:,.2f}"
     return f"{score.price:,.2f} {score.currency or ''}".rstrip()
 
 
@@ -423,12 +425,10 @@ def price_view(history: PriceHistory, span: str) -> PriceView:
     shown = frame[frame.index >= _first_day(frame.index[-1], span)]
     has_candles = bool(shown[["open", "high", "low"]].notna().all(axis=1).mean() > _ALL_CANDLES)
     has_volume = bool(shown["volume"].sum() > 0)
-    lacking = [*([] if has_candles else ["open, high and low"]), *([] if has_volume else ["volume"])]
+    lacking = [*([] if has_candles else ["open", "high", "low"]), *([] if has_volume else ["volume"])]
     note = "Adjusted for splits and dividends."
     if lacking:
-        note += f" The source gives no {' and no '.join(lacking)}" + (
-            "." if has_candles else ": a line of closes."
-        )
+        note += f" The source gives no {', '.join(lacking)}" + ("." if has_candles else ": a line of closes.")
     return PriceView(history.ticker, shown, history.currency, has_candles, has_volume, note)
 
 

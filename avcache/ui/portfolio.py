@@ -48,9 +48,7 @@ class PortfolioView:
     numbers: Mapping[str, Number]
 
 
-def portfolio_view(
-    analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float
-) -> PortfolioView:
+def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> PortfolioView:
     """*entry* is the cached analysis (None: it was not kept), *now* a wall-clock reading."""
     priced, held = len(analysis.table), len(analysis.table) + len(analysis.missing)
     return PortfolioView(
@@ -59,7 +57,7 @@ def portfolio_view(
         weighted_score=_of_ten(analysis.weighted_score),
         positions=f"{priced} of {held}",
         freshness=_freshness(analysis, entry, source_label, now),
-        missing=tuple(f"{ticker}: {reason}" for ticker, reason in analysis.missing.items()),
+        missing=tuple(f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()),
         table=_table(analysis),
         numbers=_numbers(analysis),
     )
@@ -69,8 +67,7 @@ def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, float]) -> pd.D
     """The analysis as it goes into a file: unrounded, with the missing positions and why they are missing."""
     priced = analysis.table.assign(currency=analysis.currency, missing="")
     rows = [
-        {"ticker": ticker, "shares": holdings.get(ticker), "missing": why}
-        for ticker, why in analysis.missing.items()
+        {"ticker": ticker, "shares": holdings.get(ticker), "missing": why} for ticker, why in analysis.missing.items()
     ]
     missing = pd.DataFrame(rows, columns=["ticker", "shares", "missing"])
     both = pd.concat([priced, missing], ignore_index=True) if rows else priced
@@ -140,9 +137,7 @@ def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
         "weight_percent": Number("Weight", "%.1f %%", "Share of the total value"),
         "value": Number("Value", f"{sign}%,.{digits}f{unit}", "Shares times price"),
         "added": Number("Adds", "%.2f", "What the position adds to the weighted score"),
-        "coverage_percent": Number(
-            "Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"
-        ),
+        "coverage_percent": Number("Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"),
         "shares": Number("Shares", "%,.6g", ""),
         "price": Number("Price", f"{sign}%,.2f{unit}", "Last close, not adjusted"),
         **_PERCENTS,

@@ -83,4 +83,5 @@ def _trouble(state: State, now: float) -> str | None:
     since = dt.datetime.fromtimestamp(state.since).astimezone()
     when = f"{since:%H:%M:%S}" if now - state.since < 86_400 else f"{since:%d %b %H:%M}"  # noqa: PLR2004
     waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
-    return f"Degraded since {when} ({_reason(state.error or '')}) · serving from memory, entries live 60 s at most{waiting}"
+    reason = _reason(state.error or "")
+    return f"Degraded since {when} ({reason}) · serving from memory, entries live 60 s at most{waiting}"

@@ -35,9 +35,7 @@ def price_chart(view: PriceView) -> go.Figure:
     for rows in (20, 50, 200):
         average = frame[f"sma_{rows}"]
         if average.notna().any():
-            figure.add_scatter(
-                x=frame.index, y=average, mode="lines", name=f"SMA {rows}", line={"width": 1.5}
-            )
+            figure.add_scatter(x=frame.index, y=average, mode="lines", name=f"SMA {rows}", line={"width": 1.5})
     if view.has_volume:
         figure.add_bar(
             x=frame.index,
@@ -125,5 +123,5 @@ def _money_axis(currency: str | None) -> dict[str, str]:
 
 def _weekends(frame: pd.DataFrame) -> list[dict[str, list[str]]]:
     """Leave weekends out, unless something was traded on them."""
-    has_weekends = bool((pd.DatetimeIndex(frame.index).dayofweek >= _SATURDAY).any())
+    has_weekends = bool((pd.DatetimeIndex(frame.index).day_of_week >= _SATURDAY).any())
     return [] if has_weekends else [{"bounds": ["sat", "mon"]}]

@@ -1,0 +1,185 @@
+"""The operator's pages, run by Streamlit without a browser."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from avcache import runtime
+from avcache.ui import PAGES, SHELL
+from tests.servers import free_port
+
+OPERATE = ("overview", "keys", "expiry", "clear", "warmup")
+ALL = (*OPERATE, "momentum", "portfolio")
+
+
+def open_page(name: str) -> AppTest:
+    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    if name != "overview":
+        app.switch_page(str(PAGES / f"{name}.py")).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(
+        str(element.value)
+        for kind in (app.markdown, app.caption, app.warning, app.success, app.error)
+        for element in kind
+    )
+
+
+def warm(*tickers: str) -> None:
+    assert runtime.shared().ops.warmup.start(tickers).wait(30)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_renders_on_an_empty_cache(name: str) -> None:
+    app = open_page(name)
+
+    assert app.title[0].value.lower() == name.replace("warmup", "warm-up")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_renders_on_a_warm_cache(name: str) -> None:
+    warm("AAPL", "MRK")
+
+    app = open_page(name)
+
+    assert not app.error
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_page_says_that_redis_is_away(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    monkeypatch.setenv("REDIS_PORT", str(free_port()))
+    runtime.shared().start()
+
+    app = open_page(name)
+
+    assert "Degraded since" in texts(app)
+    assert "connection refused" in texts(app)
+
+
+def test_every_page_says_that_prices_are_a_sample() -> None:
+    app = open_page("overview")
+
+    assert "Sample prices, last day 2022" in texts(app).replace("\\", "")
+
+
+@pytest.mark.parametrize("name", OPERATE)
+def test_looking_counts_nothing(name: str) -> None:
+    warm("AAPL")
+    before = runtime.shared().cache.stats().total
+
+    open_page(name)
+
+    assert runtime.shared().cache.stats().total == before
+
+
+def test_an_empty_overview_offers_to_warm_the_default_universe() -> None:
+    app = open_page("overview")
+
+    next(button for button in app.button if button.label == "Warm the default universe").click().run()
+
+    job = runtime.shared().ops.warmup.latest
+    assert job is not None
+    assert job.wait(30)
+    assert job.cached == 25
+
+
+def test_keys_lists_what_is_cached_with_state_and_time_left() -> None:
+    warm("AAPL")
+
+    app = open_page("keys")
+
+    table = app.dataframe[0].value.set_index("Key")
+    assert list(table.loc["price:AAPL", "State"]) == ["fresh"]
+    assert table.loc["price:AAPL", "TTL left"].startswith(("4:", "5:00"))
+
+
+def test_keys_finds_a_part_of_a_name() -> None:
+    warm("AAPL", "MRK")
+    app = open_page("keys")
+
+    app.text_input(key="keys_find").set_value("mrk").run()
+    by_part = set(app.dataframe[0].value["Key"])
+    app.text_input(key="keys_find").set_value("price:*").run()
+
+    assert by_part == {"history:MRK", "price:MRK", "momentum:MRK", "fundamentals:MRK"}
+    assert set(app.dataframe[0].value["Key"]) == {"price:AAPL", "price:MRK"}
+
+
+def test_keys_opens_an_entry_and_deletes_it() -> None:
+    runtime.shared().cache.set("note:1", {"said": "<b>hello</b>"})
+    app = open_page("keys")
+
+    app.selectbox(key="keys_open").select("note:1").run()
+    shown = app.code[0].value
+    app.button(key="open_delete").click().run()
+
+    assert "<b>hello</b>" in shown
+    assert not runtime.shared().cache.exists("note:1")
+    assert not app.exception
+
+
+def test_a_pattern_that_is_none_is_named_and_nothing_goes() -> None:
+    runtime.shared().cache.set("note:1", 1)
+    app = open_page("clear")
+
+    app.text_input(key="clear_pattern").set_value("*a*b*c*d*e*f*g*h*")
+    app.button[0].click().run()
+
+    assert "at most 8 stars" in app.error[0].value
+    assert runtime.shared().cache.exists("note:1")
+
+
+def test_a_preview_drops_nothing() -> None:
+    warm("AAPL", "MRK")
+    app = open_page("clear")
+
+    app.text_input(key="clear_pattern").set_value("momentum:*")
+    app.button[0].click().run()
+
+    assert "2 keys \\(exact\\)" in texts(app)
+    assert runtime.shared().cache.keys("momentum:*") == ["momentum:AAPL", "momentum:MRK"]
+    assert "Clear 2 keys" in [button.label for button in app.button]
+
+
+def test_warm_up_names_what_is_no_ticker() -> None:
+    app = open_page("warmup")
+
+    app.text_area(key="warmup_tickers").set_value("AAPL, not a ticker!").run()
+
+    assert "ticker!" in app.error[0].value.replace("\\", "").lower()
+    assert runtime.shared().ops.warmup.latest is None
+
+
+def test_warm_up_loads_the_gaps_and_tells_why_one_failed() -> None:
+    app = open_page("warmup")
+
+    app.text_area(key="warmup_tickers").set_value("AAPL, ZZZZ").run()
+    app.button(key="warmup_start").click().run()
+    job = runtime.shared().ops.warmup.latest
+    assert job is not None
+    job.wait(30)
+    app.run()
+
+    outcomes = app.dataframe[1].value.set_index("Ticker")
+    assert list(outcomes.loc["AAPL", "Result"]) == ["loaded"]
+    assert "not among the 25" in outcomes.loc["ZZZZ", "Reason"]
+
+
+def test_nobody_acts_without_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-16-characters")
+    warm("AAPL")
+    app = open_page("clear")
+
+    app.text_input(key="clear_pattern").set_value("*")
+    next(button for button in app.button if button.label == "Preview").click().run()
+    without = [button.label for button in app.button]
+    app.text_input(key="access_entry").set_value("a-token-of-16-characters")
+    next(button for button in app.button if button.label == "Unlock").click().run()
+
+    assert not any(label.startswith("Clear ") for label in without)
+    assert any(button.label.startswith("Clear ") for button in app.button)

@@ -1,0 +1,277 @@
+"""What the operator's pages say, without Streamlit."""
+
+from __future__ import annotations
+
+import pytest
+
+from avcache.backends.base import Cleared, State
+from avcache.backends.memory import MemoryBackend
+from avcache.clock import ManualClock
+from avcache.core.cache import Cache
+from avcache.core.counters import Counters, Counts
+from avcache.core.keys import Namespace, Namespaces
+from avcache.core.peek import Peek
+from avcache.ops.clearing import ClearPlan
+from avcache.ops.keyspace import Keyspace
+from avcache.ops.warmup import Coverage, Outcome, WarmupJob
+from avcache.ui.charts.operate import expiry_histogram, hit_rates
+from avcache.ui.charts.palette import colour_of
+from avcache.ui.clear import describe_plan, describe_result, noun
+from avcache.ui.expiry import expiry
+from avcache.ui.keys import describe, key_table, ordered, patterns_of
+from avcache.ui.overview import WINDOWS, overview
+from avcache.ui.strip import strip
+from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
+
+NOW = 1_700_000_000.0
+
+
+def entry(key: str, *, age: float = 60, ttl: float = 300, size: int = 100, took: float | None = 0.5) -> Peek:
+    left = max(0.0, ttl - age)
+    return Peek(
+        key,
+        key.partition(":")[0],
+        size,
+        expires_in=ttl - age + 3600,
+        written_at=NOW - age,
+        age=age,
+        ttl=ttl,
+        ttl_left=left,
+        load_seconds=took,
+    )
+
+
+FOREIGN = Peek("price:ODD", "price", 7, 100.0, is_foreign=True)
+
+
+def board() -> tuple[Cache, Keyspace, ManualClock]:
+    clock = ManualClock(NOW)
+    namespaces = Namespaces(Namespace("default", 3600), [Namespace("price", 300)])
+    cache = Cache(MemoryBackend(clock=clock), namespaces, wall=clock)
+    return cache, Keyspace(cache, clock=clock, wall=clock), clock
+
+
+class TestStrip:
+    def test_a_healthy_server_is_named_and_green(self) -> None:
+        model = strip(State("valkey", since=NOW), "yahoo", "Yahoo live", Counts(hits=9, misses=1), NOW)
+
+        assert (model.backend.text, model.backend.colour) == ("Valkey", "green")
+        assert (model.source.text, model.source.colour) == ("Yahoo live", "green")
+        assert model.hit_rate == "hit rate 1 min 90.0 % of 10"
+        assert model.trouble is None
+
+    @pytest.mark.parametrize("name", ["degraded", "recovering"])
+    def test_it_is_never_green_while_memory_serves_for_redis(self, name: str) -> None:
+        state = State(name, since=NOW - 60, error="TimeoutError: redis get: Timeout", pending=1234)  # type: ignore[arg-type]
+
+        model = strip(state, "yahoo", "Yahoo live", Counts(), NOW)
+
+        assert model.backend.colour == "orange"
+        assert model.trouble is not None
+        assert "no answer in time" in model.trouble
+        assert "1,234 invalidations waiting" in model.trouble
+
+    def test_an_error_shows_its_kind_and_no_address(self) -> None:
+        error = "AuthenticationError: redis ping: invalid password for redis://u:secret@10.0.0.1"
+
+        model = strip(State("degraded", since=NOW, error=error), "sample", "Sample", Counts(), NOW)
+
+        assert model.trouble is not None
+        assert "the password is refused" in model.trouble
+        assert "secret" not in model.trouble
+
+    def test_sample_prices_stand_out(self) -> None:
+        model = strip(State("memory", since=NOW), "sample", "Sample prices, last day 2022-12-28", Counts(), NOW)
+
+        assert model.source.colour == "orange"
+        assert model.hit_rate == "no reads in the last minute"
+
+
+class TestOverview:
+    def test_it_counts_hits_misses_and_rates_by_namespace(self) -> None:
+        cache, keyspace, _ = board()
+        cache.set("price:AAPL", 1.0)
+        for key in ("price:AAPL", "price:AAPL", "price:AAPL", "price:MSFT"):
+            cache.get(key)
+
+        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["15 min"])
+
+        values = {tile.label: tile.value for tile in model.tiles}
+        row = model.table.set_index("Namespace").loc["price"]
+        assert values == {"Hit rate": "75.0 %", "Hits": "3", "Misses": "1", "Loads": "0", "Time saved": "–"}
+        assert (row["Keys"], row["Hits"], row["Misses"], row["Hit 1 min"], row["TTL"]) == (1, 3, 1, "75.0 %", "5 min")
+        assert model.trouble == ()
+
+    def test_what_is_older_than_the_window_is_not_in_it(self) -> None:
+        cache, keyspace, clock = board()
+        cache.get("price:AAPL")
+        clock.advance(120)
+
+        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["1 min"])
+
+        row = model.table.set_index("Namespace").loc["price"]
+        assert (row["Hit 1 min"], row["15 min"]) == ("–", "0.0 %")
+        assert {tile.value for tile in model.tiles} == {"–", "0"}
+
+    def test_time_saved_is_hits_times_the_mean_load(self) -> None:
+        counters = Counters(ManualClock(NOW))
+        _, keyspace, _ = board()
+        counters.count("price", "loads", 2)
+        counters.count("price", "load_seconds", 3.0)
+        counters.count("price", "hits", 100)
+
+        model = overview(counters, keyspace.snapshot(), Namespaces(Namespace("default", 60)), 900)
+
+        assert {tile.label: tile.value for tile in model.tiles}["Time saved"] == "2 min 30 s"
+
+    def test_only_trouble_that_happened_is_named(self) -> None:
+        cache, keyspace, _ = board()
+        cache.counters.count("price", "load_failures", 2)
+
+        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900)
+
+        assert model.trouble == (("load failures", "2"),)
+
+    def test_the_chart_has_a_line_per_namespace_in_its_own_colour(self) -> None:
+        cache, keyspace, _ = board()
+        cache.get("price:AAPL")
+        cache.get("other")
+
+        figure = hit_rates(overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900))
+
+        colours = {trace.name: trace.line.color for trace in figure.data}
+        assert colours == {"default": colour_of("default"), "price": colour_of("price")}
+        assert [value for value in figure.data[1].y if value is not None] == [0.0]
+
+
+class TestKeys:
+    def test_a_row_tells_age_time_left_and_state(self) -> None:
+        table = key_table([entry("price:AAPL", age=108), entry("price:OLD", age=400), FOREIGN]).set_index("Key")
+
+        assert list(table.loc["price:AAPL", ["Age", "TTL left", "Size", "Load took"]]) == [
+            "1:48",
+            "3:12",
+            "100 B",
+            "500 ms",
+        ]
+        assert table["State"].to_list() == [["fresh"], ["stale"], ["foreign"]]
+        assert table["Left"].to_list() == [pytest.approx(64.0), 0.0, 0.0]
+
+    def test_rows_come_in_the_order_asked_for(self) -> None:
+        rows = [entry("b:1", age=10, size=5), entry("a:1", age=200, size=9)]
+
+        names = {order: [row.key for row in ordered(rows, order)] for order in ("Soonest to expire", "Largest", "Name")}
+
+        assert names == {
+            "Soonest to expire": ["a:1", "b:1"],
+            "Largest": ["a:1", "b:1"],
+            "Name": ["a:1", "b:1"],
+        }
+
+    @pytest.mark.parametrize(
+        ("prefix", "find", "patterns"),
+        [
+            (None, "", ("**",)),
+            (None, "aapl", ("*aapl*", "*AAPL*")),
+            ("price", "", ("price:**",)),
+            ("price", "price:A*", ("price:A*", "price:PRICE:A*")),
+        ],
+    )
+    def test_what_is_typed_becomes_a_pattern(self, prefix: str | None, find: str, patterns: tuple[str, ...]) -> None:
+        assert patterns_of(prefix, find) == patterns
+
+    def test_an_entry_says_how_it_came_and_how_long_it_stays(self) -> None:
+        assert describe(entry("price:AAPL", age=108)) == "1:48 old, fresh for 3:12 · loaded in 500 ms · 100 B"
+        assert "stale, kept 58:20 longer" in describe(entry("price:OLD", age=400))
+        assert "set by a caller" in describe(entry("price:SET", took=None))
+        assert "never read or changed" in describe(FOREIGN)
+
+
+class TestExpiry:
+    def test_fresh_entries_fall_into_buckets_by_the_time_left(self) -> None:
+        model = expiry([entry("price:A", age=0), entry("price:B", age=240), entry("price:C", age=400)])
+
+        assert sum(model.counts["price"]) == 2
+        assert model.stale == 1
+        assert model.next_text == "1:00"
+        assert model.soon_text == "2"
+        assert model.refill_text == "1.0 s"
+
+    def test_all_together_show_the_next_hour_and_one_namespace_all_of_it(self) -> None:
+        entries = [entry("price:A", age=0), entry("fundamentals:A", age=0, ttl=86_400)]
+
+        everything, one = expiry(entries), expiry(entries, "fundamentals")
+
+        assert everything.later == 1
+        assert set(everything.counts) == {"price"}
+        assert one.later == 0
+        assert sum(one.counts["fundamentals"]) == 1
+        assert len(one.starts) <= 30
+
+    def test_foreign_and_no_entries_are_no_trouble(self) -> None:
+        model = expiry([FOREIGN])
+
+        assert (model.fresh, model.stale, model.next_text) == (0, 0, "–")
+        assert len(expiry_histogram(model, by_size=False).data) == 0
+
+    def test_the_chart_stacks_namespaces_by_keys_or_bytes(self) -> None:
+        model = expiry([entry("price:A", size=1000), entry("momentum:A", size=10)])
+
+        by_keys, by_bytes = expiry_histogram(model, by_size=False), expiry_histogram(model, by_size=True)
+
+        assert {trace.name: sum(trace.y) for trace in by_keys.data} == {"price": 1, "momentum": 1}
+        assert {trace.name: sum(trace.y) for trace in by_bytes.data} == {"price": 1000, "momentum": 10}
+
+
+class TestClear:
+    def test_a_plan_says_how_many_how_sure_and_what_refilling_costs(self) -> None:
+        plan = ClearPlan("momentum:*", 89, is_exact=True, size=96_000, refill_seconds=213.6, samples=())
+
+        assert describe_plan(plan) == "89 keys (exact) · 96 kB · loading them again takes about 3 min 34 s"
+        assert "at least" in describe_plan(ClearPlan("*", 9, is_exact=False, size=1, refill_seconds=None, samples=()))
+
+    def test_a_pending_clear_is_never_told_as_done(self) -> None:
+        assert describe_result(Cleared(1), 0.0021) == "Cleared 1 key in 2.1 ms."
+        assert "Redis is away" in describe_result(Cleared(3, pending=True), 0.1)
+        assert noun(1250) == "1,250 keys"
+
+
+class TestWarmup:
+    def test_coverage_shows_a_state_per_kind_and_last_failures(self) -> None:
+        coverage = Coverage(("price", "momentum"), {"AAPL": ("fresh", "stale"), "ZZZZ": ("missing", "missing")})
+
+        table = coverage_table(coverage, {"ZZZZ": "unknown"}).set_index("Ticker")
+
+        assert table.loc["AAPL"].to_list() == [["fresh"], ["stale"]]
+        assert table.loc["ZZZZ"].to_list() == [["failed"], ["failed"]]
+        assert describe_coverage(coverage) == "0 of 2 tickers fresh"
+
+    def test_progress_tells_how_a_job_stands_and_ends(self) -> None:
+        job = WarmupJob(("AAPL", "ZZZZ"), ("price",), NOW)
+
+        job.note(Outcome("AAPL", "loaded", 0.4))
+        running = progress_text(job)
+        job.note(Outcome("ZZZZ", "failed", 0.1, "unknown"))
+        job.finish(2.0)
+
+        assert running == "1 of 2"
+        assert progress_text(job) == "Done: 1 of 2 cached, 1 failed in 2.0 s"
+        assert outcome_table(job)["Reason"].to_list() == ["–", "unknown"]
+
+    def test_a_stopped_job_says_so(self) -> None:
+        job = WarmupJob(("AAPL", "MRK"), ("price",), NOW)
+        job.note(Outcome("AAPL", "loaded", 0.4))
+
+        job.cancel()
+        stopping = progress_text(job)
+        job.finish(0.5)
+
+        assert stopping == "Stopping: 1 of 2"
+        assert progress_text(job).startswith("Stopped: 1 of 2 cached")
+
+
+def test_a_namespace_keeps_its_colour_and_none_looks_like_a_state() -> None:
+    names = ["price", "momentum", "portfolio", "history", "fundamentals", "user", "default"]
+
+    assert [colour_of(name) for name in names] == [colour_of(name) for name in names]
+    assert len({colour_of(name) for name in names[:5]}) == 5

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from avcache import runtime
+from avcache.core.peek import Peek
+from avcache.market.portfolio import PortfolioAnalysis
+from avcache.runtime import Runtime
+from avcache.ui.export import csv_of
+from avcache.ui.portfolio import PortfolioView, exported, format_money, portfolio_view
+
+HOLDINGS = {"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0}
+
+
+@pytest.fixture(scope="module")
+def wired() -> Iterator[Runtime]:
+    made = runtime.from_environment({"AVCACHE_PROVIDER": "sample"})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def analysis(wired: Runtime) -> PortfolioAnalysis:
+    return wired.market.portfolio(HOLDINGS)
+
+
+def entry(age: float) -> Peek:
+    return Peek("portfolio:x", "portfolio", 1000, 900.0, age=age, ttl=600.0, ttl_left=max(0.0, 600.0 - age))
+
+
+def seen(analysis: PortfolioAnalysis, at: Peek | None = None) -> PortfolioView:
+    return portfolio_view(analysis, at, "Sample prices", analysis.computed_at)
+
+
+def test_the_totals_have_their_units(analysis: PortfolioAnalysis) -> None:
+    view = seen(analysis)
+
+    assert view.total_value == "$19,622"
+    assert view.average_score == "0.83 of 10"
+    assert view.weighted_score == "0.82 of 10"
+    assert view.positions == "2 of 3"
+
+
+def test_a_missing_position_is_named_with_its_reason(analysis: PortfolioAnalysis) -> None:
+    assert seen(analysis).missing == ("FOO (unknown: not among the 25 stocks of the sample)",)
+
+
+def test_freshness_tells_day_age_and_source(analysis: PortfolioAnalysis) -> None:
+    told = seen(analysis, entry(108.0)).freshness
+
+    clock = f"{dt.datetime.fromtimestamp(analysis.computed_at).astimezone():%H:%M:%S}"
+    assert told == f"Prices as of 28 Dec 2022 · computed {clock}, 1:48 old, fresh for 8:12 · Sample prices"
+
+
+def test_a_range_of_days_is_named_with_both_ends(analysis: PortfolioAnalysis) -> None:
+    mixed = dataclasses.replace(analysis, as_of_oldest="2022-12-23")
+
+    assert seen(mixed).freshness.startswith("Prices as of 23 Dec 2022 to 28 Dec 2022")
+
+
+def test_a_stale_analysis_and_one_not_kept_say_so(analysis: PortfolioAnalysis) -> None:
+    assert "stale, computing again" in seen(analysis, entry(700.0)).freshness
+    assert "not kept" in seen(analysis, None).freshness
+
+
+def test_weights_and_additions_add_up_to_what_is_shown_above(analysis: PortfolioAnalysis) -> None:
+    table = seen(analysis).table
+
+    assert round(table["weight_percent"].sum(), 1) == 100.0
+    assert f"{table['added'].sum():.2f} of 10" == seen(analysis).weighted_score
+
+
+def test_a_position_without_a_score_adds_nothing(analysis: PortfolioAnalysis) -> None:
+    table = analysis.table.copy()
+    table.loc[1, ["score", "composite_score", "score_contribution"]] = math.nan
+    partly = dataclasses.replace(analysis, table=table, weighted_score=table["composite_score"][0] / 10)
+
+    view = seen(partly)
+
+    assert math.isnan(view.table["added"][1])
+    assert f"{view.table['added'][0]:.2f} of 10" == view.weighted_score
+
+
+def test_every_number_has_a_column(analysis: PortfolioAnalysis) -> None:
+    view = seen(analysis)
+
+    assert set(view.numbers) <= set(view.table.columns)
+    assert view.numbers["price"].format == "$%,.2f"
+
+
+def test_nothing_priced_is_dashes_not_zeros(wired: Runtime) -> None:
+    view = seen(wired.market.portfolio({"FOO": 1.0}))
+
+    assert (view.total_value, view.average_score, view.weighted_score) == ("–", "–", "–")
+    assert view.positions == "0 of 1"
+    assert view.table.empty
+
+
+def test_the_file_has_the_missing_positions_too(analysis: PortfolioAnalysis) -> None:
+    table = exported(analysis, HOLDINGS)
+
+    last = table.iloc[-1]
+    assert (last["ticker"], last["shares"]) == ("FOO", 3.0)
+    assert last["missing"].startswith("unknown")
+    assert table["weight"].sum() == pytest.approx(1)
+    assert b"FOO,3.0" in csv_of(table)
+
+
+def test_the_file_of_a_portfolio_that_cannot_be_priced_names_what_is_missing(wired: Runtime) -> None:
+    table = exported(wired.market.portfolio({"FOO": 1.0}), {"FOO": 1.0})
+
+    assert table["ticker"].tolist() == ["FOO"]
+    assert pd.isna(table["value"][0])
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (19622.4, "USD", "$19,622"),
+        (999.5, "USD", "$999.50"),
+        (19622.4, "EUR", "19,622 EUR"),
+        (12.345, None, "12.35"),
+    ],
+)
+def test_money_names_its_currency(amount: float, currency: str | None, shown: str) -> None:
+    assert format_money(amount, currency) == shown
