@@ -8,9 +8,9 @@ import streamlit as st
 from starlette.routing import Mount
 
 from avcache import runtime
-from avcache.api.app import build_app
 from avcache.api.guard import check_bind, guards
 from avcache.api.lifespan import lifespan_of
+from avcache.api.routes import build_app
 from avcache.errors import ConfigError
 from avcache.telemetry import logs
 from avcache.ui import SHELL

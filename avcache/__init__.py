@@ -26,6 +26,8 @@ class _SharedCache:
     """Stands for the cache of the process until somebody uses it."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # a look at what this is (by copy, inspect, doctest) is no use of it
+            raise AttributeError(name)
         from avcache import runtime  # noqa: PLC0415 - built on first use, never on import
 
         return getattr(runtime.shared().cache, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ _OURS = ("REDIS_", "CACHE_", "AVCACHE_")
 _NOT_SETTINGS = ("AVCACHE_TEST_", "AVCACHE_SKIP_", "AVCACHE_CHROMIUM")
 _SERVER_URL = re.compile(r"rediss?://[^\s/?#]+(/[0-9]*)?(\?\S*)?|unix://\S*/[^\s?]+(\?\S*)?")
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%\w+)?")
-_HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*\]?")
+_HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _WEB_URL = re.compile(r"https?://[^\s/?#]+/?")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}:")
 _TOKEN = re.compile(r"\S{16,}")
@@ -61,9 +62,17 @@ def _is_server_url(url: str) -> bool:
 
 def _check_hosts(text: str) -> str:
     for host in _split(text):
-        if not _HOST_PATTERN.fullmatch(host):
+        if not _HOST_PATTERN.fullmatch(host) and not _is_address(host.strip("[]")):
             raise ValueError(f"{host[:80]!r} is none: names such as example.com or *.example.com, no port, by commas")
     return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _split(text: str) -> tuple[str, ...]:

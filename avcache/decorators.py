@@ -10,11 +10,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
 
+from avcache.backends.pattern import Pattern
 from avcache.core import serializers
 from avcache.core.cache import Cache
+from avcache.core.keys import DEFAULT_NAMESPACE, is_namespace
 from avcache.errors import ConfigError, InvalidInput, SerializationError
 from avcache.market.tickers import portfolio_key
 
@@ -24,8 +29,16 @@ R = TypeVar("R")
 KeyOf = Callable[[Mapping[str, Any]], str]
 
 _MAX_READABLE = 120
-_owners: dict[str, str] = {}
-"""Which function owns the plain names of a ticker namespace, by namespace."""
+_NAME = re.compile(r"[\w.-]{1,64}")
+_owners: WeakKeyDictionary[object, dict[str, str]] = WeakKeyDictionary()
+"""Which function owns the plain names of a ticker namespace: by cache, then by namespace."""
+
+
+class _Shared:
+    """Stands for the cache of the process where none was given."""
+
+
+_SHARED = _Shared()
 
 
 class CachedFunction(Protocol[P, R]):
@@ -35,6 +48,14 @@ class CachedFunction(Protocol[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the cached result for these arguments, or compute it."""
+        ...
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """As a method, it is called without its first argument."""
         ...
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -66,12 +87,25 @@ def cached(
         ignore: Arguments that do not matter to the result (`self`, a session).
 
     `f(1, b=2)` and `f(1, 2)` are one key. Arguments must be plain values.
+
+    Raises:
+        ConfigError: When decorating, for a prefix that begins no key, or an argument to ignore that there is not.
     """
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
         title = name or f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
-        prefix = key_prefix if ":" in key_prefix or not key_prefix else f"{key_prefix}:"
-        return _wrap(function, lambda given: f"{prefix}{title}:{_argument_text(given, ignore)}", ttl, stale_ttl, cache)
+        prefix = _prefix(key_prefix, title)
+        for argument in ignored:
+            if argument not in inspect.signature(function).parameters:
+                raise ConfigError(f"ignore={argument!r}: {title} has no such argument")
+
+        def key_of(given: Mapping[str, Any]) -> str:
+            text = f"{prefix}{title}:{_argument_text(given, ignored)}"
+            # A namespace may read two texts as one key (`price:aapl` is `price:AAPL`): not two calls, though.
+            return text if _given(cache).namespaces.is_canonical(text) else prefix + _digest(text)
+
+        return _wrap(function, key_of, ttl, stale_ttl, cache)
 
     return decorate
 
@@ -100,7 +134,7 @@ def cache_portfolio(
         return _with_rest(portfolio_key(holdings), name, rest)
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
-        _own("portfolio", function, name)
+        _own("portfolio", function, name, cache)
         return _wrap(function, key_of, ttl, None, cache)
 
     return decorate
@@ -108,14 +142,17 @@ def cache_portfolio(
 
 def invalidate_cache(pattern: str, *, cache: Cache | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Clear *pattern* after the function has returned; after an exception nothing is cleared."""
+    Pattern(pattern)  # refused now, not after the function has done its work
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
+                import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
+
                 result = await function(*args, **kwargs)
-                _given(cache).clear(pattern)
+                await asyncio.to_thread(_given(cache).clear, pattern)
                 return result
 
             return cast("Callable[P, R]", acall)
@@ -136,12 +173,12 @@ def _ticker_decorator(
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
     def key_of(given: Mapping[str, Any]) -> str:
         ticker, rest = _first(given)
-        if not isinstance(ticker, str):
+        if not isinstance(ticker, str) or not ticker.strip() or "@" in ticker:
             raise InvalidInput("ticker", ticker, "a ticker symbol as the first argument")
         return _with_rest(f"{namespace}:{ticker}", name, rest)
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
-        _own(namespace, function, name)
+        _own(namespace, function, name, cache)
         return _wrap(function, key_of, ttl, None, cache)
 
     return decorate
@@ -151,6 +188,8 @@ def _wrap(
     function: Callable[P, R], key_of: KeyOf, ttl: float | None, stale_ttl: float | None, cache: Cache | None
 ) -> CachedFunction[P, R]:
     signature = inspect.signature(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(f"{function.__qualname__} yields its values one by one: they cannot be cached")
 
     def key(*args: P.args, **kwargs: P.kwargs) -> str:
         bound = signature.bind(*args, **kwargs)
@@ -189,10 +228,23 @@ def _given(cache: Cache | None) -> Cache:
     return runtime.shared().cache
 
 
-def _own(namespace: str, function: Callable[..., object], name: str | None) -> None:
+def _prefix(given: str, title: str) -> str:
+    """What stands before *title*: the prefix given, or nothing where the title can be a namespace itself."""
+    prefix = given if ":" in given or not given else f"{given}:"
+    if not prefix and not is_namespace(title):  # too long, or not of ASCII letters only
+        return f"{DEFAULT_NAMESPACE}:"
+    if prefix and not is_namespace(prefix.partition(":")[0]):
+        raise ConfigError(f"key_prefix={given!r}: letters, digits and _ . - are allowed before the colon")
+    return prefix
+
+
+def _own(namespace: str, function: Callable[..., object], name: str | None, cache: Cache | None) -> None:
     """Keep two functions from writing different things under one plain name."""
+    if name is not None and not _NAME.fullmatch(name):
+        raise ConfigError(f"name={name!r}: 1 to 64 letters, digits and _ . - are allowed")
     title = f"{function.__module__}.{function.__qualname__}"
-    owner = _owners.setdefault(namespace if name is None else f"{namespace}@{name}", title)
+    owners = _owners.setdefault(_SHARED if cache is None else cache, {})
+    owner = owners.setdefault(namespace if name is None else f"{namespace}@{name}", title)
     if owner != title:
         raise ConfigError(f"{namespace}:* already belongs to {owner}: give {title} a name= of its own")
 
@@ -206,8 +258,10 @@ def _first(given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _with_rest(key: str, name: str | None, rest: Mapping[str, Any]) -> str:
-    suffix = "@" + name if name else ""
-    return f"{key}{suffix}" if not rest else f"{key}{suffix}?{_argument_text(rest, ())}"
+    if not rest:
+        return f"{key}@{name}" if name else key
+    # Behind the @ capitals stay what they are, unlike in the ticker.
+    return f"{key}@{name or ''}({_argument_text(rest, ())})"
 
 
 def _argument_text(given: Mapping[str, Any], ignore: Sequence[str]) -> str:
@@ -217,12 +271,16 @@ def _argument_text(given: Mapping[str, Any], ignore: Sequence[str]) -> str:
         _check_argument(name, value)
     readable = ",".join(f"{name}={value}" for name, value in kept.items())
     is_simple = all(type(value) in {str, int, bool, type(None)} for value in kept.values())
-    if is_simple and len(readable) <= _MAX_READABLE and readable.isprintable() and not set(readable) & set('*?"'):
+    # A key has one form of each composed letter, and a star in a key looks like a pattern.
+    is_plain = readable.isprintable() and unicodedata.is_normalized("NFC", readable) and not set(readable) & set('*?"')
+    if is_simple and is_plain and len(readable) <= _MAX_READABLE:
         # Types are told apart: f(1) and f("1") are two keys.
         return ",".join(f"{name}={value!r}" for name, value in kept.items()) or "-"
-    return hashlib.blake2b(
-        serializers.dumps([[name, _ordered(value)] for name, value in kept.items()]), digest_size=16
-    ).hexdigest()
+    return _digest(serializers.dumps([[name, _ordered(value)] for name, value in kept.items()]))
+
+
+def _digest(content: str | bytes) -> str:
+    return hashlib.blake2b(content.encode() if isinstance(content, str) else content, digest_size=16).hexdigest()
 
 
 def _check_argument(name: str, value: object) -> None:
@@ -235,12 +293,12 @@ def _check_argument(name: str, value: object) -> None:
 
 
 def _ordered(value: object) -> Any:
-    """The same bytes for equal dicts and sets, whatever their order."""
+    """The same bytes for equal dicts and sets, whatever their order; what kind it was goes with it."""
     if isinstance(value, Mapping):
-        packed = {serializers.dumps(key): _ordered(item) for key, item in value.items()}
-        return [[key, packed[key]] for key in sorted(packed)]
+        packed = {serializers.dumps(_ordered(key)): _ordered(item) for key, item in value.items()}
+        return ["dict", [[key, packed[key]] for key in sorted(packed)]]
     if isinstance(value, set | frozenset):
-        return sorted(serializers.dumps(item) for item in value)
+        return ["set", sorted(serializers.dumps(_ordered(item)) for item in value)]
     if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
+        return [type(value).__name__, [_ordered(item) for item in value]]
     return value

@@ -1,12 +1,27 @@
-"""Figures as people read them: bytes, durations, shares, ages. Pure."""
+"""Figures as people read them: bytes, durations, shares, ages, days, money. Pure."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Sequence
 
-__all__ = ["format_age", "format_bytes", "format_count", "format_percent", "format_seconds"]
+__all__ = [
+    "add_up",
+    "format_age",
+    "format_bytes",
+    "format_clock",
+    "format_count",
+    "format_day",
+    "format_days",
+    "format_money",
+    "format_percent",
+    "format_seconds",
+    "money_affixes",
+]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_WHOLE_MONEY_FROM = 1000
 
 
 def format_bytes(size: float) -> str:
@@ -62,3 +77,53 @@ def format_age(seconds: float | None) -> str:
     hours, rest = divmod(whole, _HOUR)
     minutes, left = divmod(rest, _MINUTE)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def format_clock(moment: float, now: float | None = None) -> str:
+    """`13:31:05` of epoch seconds, in the time of this machine; with the day where that is not the one of *now*."""
+    then = dt.datetime.fromtimestamp(moment).astimezone()
+    if now is None or then.date() == dt.datetime.fromtimestamp(now).astimezone().date():
+        return f"{then:%H:%M:%S}"
+    return f"{then.day} {then:%b %H:%M:%S}"
+
+
+def format_day(iso: str) -> str:
+    """`28 Dec 2022` of an ISO date."""
+    day = dt.date.fromisoformat(iso)
+    return f"{day.day} {day:%b %Y}"
+
+
+def format_days(first: str, last: str) -> str:
+    """`28 Dec 2022`, or `23 Dec 2022 to 28 Dec 2022`."""
+    return format_day(first) if first == last else f"{format_day(first)} to {format_day(last)}"
+
+
+def format_money(amount: float, currency: str | None, digits: int | None = None) -> str:
+    """`$19,622` or `19,622 EUR`; unless *digits* says otherwise, two decimals below 1,000 and none above."""
+    if digits is None:
+        digits = 0 if abs(amount) >= _WHOLE_MONEY_FROM else 2
+    before, after = money_affixes(currency)
+    return f"{before}{amount:,.{digits}f}{after}"
+
+
+def money_affixes(currency: str | None) -> tuple[str, str]:
+    """What stands before and after an amount: `$` and nothing, nothing and ` EUR`."""
+    if currency == "USD":
+        return "$", ""
+    return "", f" {currency}" if currency else ""
+
+
+def add_up(values: Sequence[float], total: float, digits: int) -> list[float]:
+    """
+    *values* rounded to *digits* so that they add up to *total*, which has as many.
+
+    Each is cut, and what is left goes to those that lost most (largest remainder): no one moves by more than
+    one in the last digit.
+    """
+    unit = 10**digits
+    cut = [math.floor(value * unit) for value in values]
+    short = round(total * unit) - sum(cut)
+    by_loss = sorted(range(len(values)), key=lambda at: cut[at] - values[at] * unit)
+    for at in by_loss[: max(0, short)]:
+        cut[at] += 1
+    return [whole / unit for whole in cut]

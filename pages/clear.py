@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from avcache.errors import InvalidInput
 from avcache.ops.clearing import ClearPlan
-from avcache.ui.clear import TYPE_TO_CONFIRM, describe_plan, describe_result, noun
-from avcache.ui.components import literal, may_act
+from avcache.ui.clear import describe_plan
+from avcache.ui.components.access import may_act
+from avcache.ui.components.clearing import confirm_clear
 from avcache.ui.resources import get_runtime
+from avcache.ui.words import counted, literal
 
-clearing = get_runtime().ops.clearing
 
-
-@st.dialog("Clear the cache?", icon=":material/delete_sweep:")
-def confirm(plan: ClearPlan) -> None:
-    st.write(f"{noun(plan.keys)} matching the pattern below will be dropped. What is asked for again is loaded again.")
-    st.code(plan.pattern, language=None)
-    typed = plan.pattern
-    if plan.keys >= TYPE_TO_CONFIRM or not plan.is_exact:
-        typed = st.text_input("Type the pattern to confirm", key="clear_typed")
-    with st.container(horizontal=True):
-        if st.button("Clear now", type="primary", disabled=typed != plan.pattern) and may_act():
-            begun = time.monotonic()
-            with st.spinner("Clearing"):
-                cleared = clearing.clear(plan.pattern)
-            st.session_state["clear_result"] = describe_result(cleared, time.monotonic() - begun)
-            del st.session_state["clear_planned"]
-            st.rerun()
-        if st.button("Keep them"):
-            st.rerun()
+def show(plan: ClearPlan) -> None:
+    st.write(literal(describe_plan(plan)))
+    if not plan.keys:
+        st.caption("Nothing matches, so there is nothing to clear.")
+        return
+    st.caption("What would go:" if len(plan.samples) == plan.keys else f"The first {len(plan.samples)}:")
+    st.code("\n".join(plan.samples), language=None)
+    if may_act() and st.button(f"Clear {counted(plan.keys, 'key')}", type="primary", icon=":material/delete:"):
+        confirm_clear(plan)
 
 
 with st.form("clear_form"):
@@ -47,22 +37,15 @@ with st.form("clear_form"):
         st.session_state.pop("clear_result", None)
 
 planned = st.session_state.get("clear_planned")
-if planned is not None:
+result = st.session_state.get("clear_result")
+if planned:
     try:
-        plan = clearing.plan(planned)
+        show(get_runtime().ops.clearing.plan(planned))
     except InvalidInput as exc:
         st.error(literal(str(exc)), title="That is no pattern")
-    else:
-        st.write(literal(describe_plan(plan)))
-        if plan.keys:
-            st.caption("What would go:" if len(plan.samples) == plan.keys else f"The first {len(plan.samples)}:")
-            st.code("\n".join(plan.samples), language=None)
-            if may_act() and st.button(f"Clear {noun(plan.keys)}", type="primary", icon=":material/delete:"):
-                confirm(plan)
-        else:
-            st.caption("Nothing matches, so there is nothing to clear.")
-result = st.session_state.get("clear_result")
+elif planned is not None:
+    st.error(literal("Name a pattern first, such as momentum:*"))
+elif result is None:
+    st.caption("Nothing is dropped before you have seen what it is.")
 if result is not None:
     st.success(literal(result), icon=":material/check_circle:")
-elif planned is None:
-    st.caption("Nothing is dropped before you have seen what it is.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from avcache.formats import format_clock
 from avcache.ui.charts.operate import expiry_histogram
-from avcache.ui.components import TICK, taken_at
 from avcache.ui.expiry import expiry
-from avcache.ui.resources import get_runtime
+from avcache.ui.resources import TICK, get_runtime
 
 keyspace = get_runtime().ops.keyspace
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -45,9 +45,10 @@ def live() -> None:
         key="expiry_chart",
         alt="Time left of the fresh entries",
     )
+    shown, as_of = f"{model.fresh - model.later:,} fresh entries", format_clock(snapshot.taken_at)
     exact = "all keys" if snapshot.is_exact else f"the first {len(snapshot.entries):,} keys that the time allowed"
     later = f" {model.later:,} more expire later than in an hour: choose their namespace." if model.later else ""
-    st.caption(f"{model.fresh - model.later:,} fresh entries of {exact}, as of {taken_at(snapshot.taken_at)}.{later}")
+    st.caption(f"{shown} of {exact}, as of {as_of}.{later}")
 
 
 live()

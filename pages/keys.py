@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import pandas as pd
 import streamlit as st
 
 from avcache.errors import InvalidInput
-from avcache.ui.components import TICK, literal, open_entry, state_column
-from avcache.ui.keys import ORDERS, PAGE_ROWS, key_table, ordered, patterns_of
-from avcache.ui.resources import get_runtime
+from avcache.ui.components.entry import open_entry
+from avcache.ui.components.keys import key_pages
+from avcache.ui.components.tables import csv_button
+from avcache.ui.keys import ORDERS, exported, ordered, patterns_of
+from avcache.ui.resources import TICK, get_runtime
+from avcache.ui.words import literal
 
 keyspace = get_runtime().ops.keyspace
 sizes = keyspace.snapshot().namespaces
@@ -24,29 +30,21 @@ def rows() -> None:
     except InvalidInput as exc:
         st.error(literal(str(exc)))
         return
-    if not found.rows:
+    if found.rows:
+        key_pages(ordered(found.rows, order), is_exact=found.is_exact)
+    else:
         st.caption("No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read.")
-        return
-    entries = ordered(found.rows, order)
-    pages = -(-len(entries) // PAGE_ROWS)
-    page = st.pagination(pages, key="keys_page") if pages > 1 else 1
-    shown = entries[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-    st.dataframe(
-        key_table(shown),
-        hide_index=True,
-        column_config={
-            "Key": st.column_config.TextColumn(pinned=True),
-            "State": state_column(),
-            "Left": st.column_config.ProgressColumn("", format=" ", min_value=0, max_value=100, width="small"),
-        },
-        alt="Keys with their age, remaining time, size and state",
-    )
-    first = (page - 1) * PAGE_ROWS + 1
-    total = f"of {len(entries):,}, exact" if found.is_exact else f"of the first {len(entries):,} found, there are more"
-    st.caption(f"{first:,}–{first + len(shown) - 1:,} {total}")
+
+
+def as_file() -> pd.DataFrame:
+    with suppress(InvalidInput):  # the place of the table says what is wrong with the pattern
+        return exported(ordered(keyspace.find(*patterns_of(prefix, find)).rows, order))
+    return exported([])
 
 
 rows()
+if sizes:
+    csv_button("Keys as CSV", as_file, "keys.csv")
 names = [entry.key for entry in ordered(keyspace.find("*").rows, "Name")]
 chosen = st.selectbox(
     "Look inside", names, index=None, key="keys_open", placeholder="Choose a key", bind="query-params"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from avcache.formats import format_clock
 from avcache.market.universe import UNIVERSES
 from avcache.ui import PAGES
-from avcache.ui.components import TICK, may_act, taken_at
+from avcache.ui.components.access import may_act
+from avcache.ui.components.tables import csv_button
 from avcache.ui.overview import WINDOWS
-from avcache.ui.resources import get_runtime, live_overview
+from avcache.ui.resources import TICK, get_runtime, live_overview
 
 window = st.segmented_control(
     "Window", list(WINDOWS), default="15 min", required=True, key="overview_window", bind="query-params"
@@ -21,14 +23,8 @@ def live() -> None:
     model, figure = live_overview(WINDOWS[window])
     with st.grid(5, min_column_width=150):
         for tile in model.tiles:
-            st.metric(
-                tile.label,
-                tile.value,
-                chart_data=tile.course or [0.0],
-                help=tile.help,
-                border=True,
-                height="stretch",
-            )
+            course = tile.course or [0.0]
+            st.metric(tile.label, tile.value, chart_data=course, help=tile.help, border=True, height="stretch")
     st.subheader("Hit rate by namespace")
     if any(rate is not None for rates in model.rates.values() for rate in rates):
         st.plotly_chart(figure, key="overview_rates", alt="Hit rate by namespace over the window")
@@ -46,13 +42,14 @@ def live() -> None:
         )
         exact = "exact" if model.is_exact else "the first keys that the time allowed"
         st.caption(
-            f"Hits, misses and mean load: last {window}. Keys and sizes: {exact}, as of {taken_at(model.taken_at)}."
+            f"Hits, misses and mean load: last {window}. Keys and sizes: {exact}, as of {format_clock(model.taken_at)}."
         )
     if model.trouble:
         st.caption(" · ".join(f"{what} {number}" for what, number in model.trouble))
 
 
 live()
+csv_button("Namespaces as CSV", lambda: live_overview(WINDOWS[window])[0].namespaces, "namespaces.csv")
 if not get_runtime().ops.keyspace.snapshot().entries:
     name, tickers = next(iter(UNIVERSES.items()))
     st.write(f"The cache is empty. Warm it up with the {len(tickers)} tickers of “{name}” to see it work.")

@@ -42,7 +42,7 @@ HOMES = {
         "pages/*",
         "avcache/ui/shell.py",
         "avcache/ui/resources.py",
-        "avcache/ui/components.py",
+        "avcache/ui/components/*",
     ),
     "redis": ("avcache/backends/redis.py", "avcache/runtime.py"),
     "yfinance": ("avcache/market/yahoo.py",),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import avcache
-from avcache.api.app import build_app
+from avcache.api.routes import build_app
 from avcache.config import Settings
 from avcache.runtime import shared
 from tests.servers import ROOT

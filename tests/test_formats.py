@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avcache.formats import format_age, format_bytes, format_count, format_percent, format_seconds
+from avcache.formats import (
+    add_up,
+    format_age,
+    format_bytes,
+    format_clock,
+    format_count,
+    format_days,
+    format_money,
+    format_percent,
+    format_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +128,41 @@ def test_no_rounding_ends_in_a_full_next_unit(seconds: float) -> None:
 )
 def test_ages_read_as_a_clock(seconds: float | None, text: str) -> None:
     assert format_age(seconds) == text
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=8))
+def test_rounded_figures_add_up_and_move_by_one_digit_at_most(values: list[float]) -> None:
+    total = round(sum(values), 2)
+
+    rounded = add_up(values, total, 2)
+
+    assert round(sum(rounded), 2) == total
+    assert all(abs(after - before) < 0.0101 for before, after in zip(values, rounded, strict=True))
+
+
+def test_another_day_is_named_beside_the_time() -> None:
+    told = format_clock(0.0, 40 * 86_400.0)
+
+    assert "Jan" in told or "Dec" in told
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (19622.4, "USD", "$19,622"),
+        (999.5, "USD", "$999.50"),
+        (19622.4, "EUR", "19,622 EUR"),
+        (12.345, None, "12.35"),
+    ],
+)
+def test_money_names_its_currency(amount: float, currency: str | None, shown: str) -> None:
+    assert format_money(amount, currency) == shown
+
+
+def test_money_has_the_digits_asked_for() -> None:
+    assert format_money(1234.5, "USD", 2) == "$1,234.50"
+
+
+def test_days_are_named_once_if_they_are_the_same() -> None:
+    assert format_days("2022-12-28", "2022-12-28") == "28 Dec 2022"
+    assert format_days("2022-12-23", "2022-12-28") == "23 Dec 2022 to 28 Dec 2022"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -12,6 +13,8 @@ import anyio.to_thread
 from avcache.runtime import Runtime
 
 __all__ = ["lifespan_of"]
+
+logger = logging.getLogger(__name__)
 
 _COLLECT_EVERY = 30.0
 
@@ -23,12 +26,15 @@ def lifespan_of(get_runtime: Callable[[], Runtime]) -> Callable[[object], Abstra
     async def lifespan(_app: object) -> AsyncIterator[None]:
         runtime = get_runtime()
         await anyio.to_thread.run_sync(runtime.start)
+        facts = {"backend": runtime.cache.state().name, "source": runtime.provider.current().name}
+        logger.info("server.started", extra=facts)
         collector = asyncio.create_task(_collect_garbage())
         try:
             yield
         finally:
             collector.cancel()
             await anyio.to_thread.run_sync(runtime.close)
+            logger.info("server.stopped")
 
     return lifespan
 

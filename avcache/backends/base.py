@@ -12,8 +12,8 @@ from avcache.backends.pattern import Pattern
 
 __all__ = ["HEAD_BYTES", "MISS", "Backend", "BackendInfo", "Cleared", "Miss", "Page", "State", "Stored"]
 
-HEAD_BYTES: Final = 4096
-"""How much of a value `inspect` returns: no entry has a longer header."""
+HEAD_BYTES: Final = 12_288
+"""How much of a value `inspect` returns: no entry has a longer header (one with 500 long tickers as tags fits)."""
 
 
 class Miss(enum.Enum):

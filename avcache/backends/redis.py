@@ -179,11 +179,13 @@ class RedisBackend:
         self._learn_kind(self._facts("server"))
 
     def _facts(self, *section: str) -> dict[str, Any]:
-        """What the server tells about itself; nothing if this user may not ask."""
+        """What the server tells about itself; nothing if this user may not ask, or a proxy knows no such question."""
         with _translated("info"):
             try:
                 facts: dict[str, Any] = self._client.info(*section)
-            except NoPermissionError:
+            except ResponseError as exc:
+                if not isinstance(exc, NoPermissionError) and "unknown command" not in str(exc):
+                    raise
                 return {}
         return facts
 
@@ -215,7 +217,7 @@ class RedisBackend:
         keys = []
         for raw in names:
             try:
-                name = raw.decode()
+                name = raw.decode() if isinstance(raw, bytes) else raw
             except UnicodeDecodeError:  # no name of ours
                 continue
             key = name.removeprefix(self._prefix)

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _PROBE_SPREAD = 0.2
 _MAX_PENDING = 10_000
+_MAX_SCOPES = 100
+"""Each scope walks the keyspace once: many of them would take longer than dropping everything."""
 
 
 class Shared(Backend, Protocol):
@@ -136,9 +138,11 @@ class ResilientBackend:
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
         give_up_at = time.monotonic() + wait
         # The lock of this process first: it goes on excluding its threads when the server goes away, or comes back.
-        with self._secondary.lock(name, lease=lease, wait=wait):
-            with self._shared_lock(name, lease=lease, wait=max(0.0, give_up_at - time.monotonic())):
-                yield
+        with (
+            self._secondary.lock(name, lease=lease, wait=wait),
+            self._shared_lock(name, lease=lease, wait=max(0.0, give_up_at - time.monotonic())),
+        ):
+            yield
 
     def state(self) -> State:
         degraded = self._degraded
@@ -226,6 +230,7 @@ class ResilientBackend:
                 self._note("degraded", f"{type(exc.__cause__ or exc).__name__}: {_first_line(exc)}")
             except Exception:  # the prober is the only way back: it must survive
                 logger.exception("backend.probe_failed")
+                self._note("degraded", None)
             else:
                 return
 
@@ -272,8 +277,9 @@ class _Pending:
         self._bound()
 
     def add_scope(self, pattern: Pattern, wanted: Wanted | None) -> None:
-        self._scopes.append((pattern, wanted))
-        self._bound()
+        if (pattern, wanted) not in self._scopes:
+            self._scopes.append((pattern, wanted))
+            self._bound()
 
     def take(self) -> _Pending:
         """Move everything into a new list."""
@@ -296,7 +302,7 @@ class _Pending:
             backend.delete(keys[start : start + 500])
 
     def _bound(self) -> None:
-        if len(self) > _MAX_PENDING:
+        if len(self) > _MAX_PENDING or len(self._scopes) > _MAX_SCOPES:
             self._keys, self._scopes = {}, [(EVERYTHING, None)]
 
 

@@ -37,7 +37,9 @@ class Analytics:
         cursor = ""
         while True:
             page = self._cache.scan("*", cursor)
-            for peek in self._cache.peek_many(page.keys):
+            # What lies under our prefix, but is called what no key of ours is, is left out.
+            ours = [key for key in page.keys if self._cache.namespaces.is_canonical(key)]
+            for peek in self._cache.peek_many(ours):
                 if peek is not None:
                     sizes[peek.namespace] = sizes.get(peek.namespace, 0) + peek.size
             cursor = page.cursor

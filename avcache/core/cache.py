@@ -6,14 +6,15 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
 
 from avcache.backends.base import MISS, Backend, BackendInfo, Cleared, Miss, Page, State
 from avcache.clock import Clock
 from avcache.core import serializers
 from avcache.core.analytics import Analytics
 from avcache.core.counters import Counters, Stats
-from avcache.core.entry import Foreign, Head, check_tags, read_head
+from avcache.core.entry import Foreign, Head, check_room, check_tags, read_head
 from avcache.core.fence import Fence
 from avcache.core.keys import Namespaces
 from avcache.core.loading import Loading, LoadPlan, StalePolicy
@@ -21,6 +22,7 @@ from avcache.core.peek import Peek, describe
 from avcache.core.popularity import Popularity
 from avcache.core.store import AccessObserver, CacheLimits, EntryStore
 from avcache.core.tagged import TaggedView
+from avcache.errors import InvalidInput
 
 __all__ = ["Cache"]
 
@@ -54,8 +56,7 @@ class Cache:
         self._store = EntryStore(
             backend, namespaces, limits or CacheLimits(), wall=wall, observers=(popularity, *observers)
         )
-        self._fence = Fence()
-        self._loading = Loading(self._store, self._fence, randomness)
+        self._loading = Loading(self._store, Fence(), randomness)
         self.namespaces = namespaces
         self.analytics = Analytics(self, popularity)
 
@@ -89,20 +90,26 @@ class Cache:
         Raises:
             SerializationError: For a value that would not come back as the same type.
         """
-        self.set_many({key: value}, ttl, tags=tags)
+        self.set_many({self.namespaces.key(key).text: value}, ttl, tags=tags)
 
     def set_many(self, items: Mapping[str, object], ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """`set` for several; all values are checked before the first is kept."""
-        labels, encoded = check_tags(tags), {}
+        labels, encoded, too_large = check_tags(tags), {}, []
         for key, value in items.items():
             at = self.namespaces.key(key)
             seconds = self._ttl(ttl, at.namespace)
             now = self._store.wall()
             data = self._store.encode(Head(at.text, now, now + seconds, tags=labels), serializers.dumps(value))
-            if data is not None:
+            if data is None:
+                too_large.append(at.text)
+            else:
                 encoded[at.text] = (data, seconds)
+        # A load that began before knows nothing of these values: it must not overwrite them.
+        self._loading.overtake(lambda text, _tags: text in encoded or text in too_large)
         if encoded:
             self._store.put(encoded)
+        if too_large:
+            self._store.drop(too_large)  # the older values must not go on answering
 
     def exists(self, key: str) -> bool:
         """Whether *key* has a fresh value. Not counted."""
@@ -116,7 +123,7 @@ class Cache:
     def delete(self, key: str) -> Cleared:
         """Drop *key*; returns 1 if it was there, else 0."""
         text = self.namespaces.key(key).text
-        self._fence.raise_for(lambda other, _tags: other == text)
+        self._loading.overtake(lambda other, _tags: other == text)
         return self.backend.delete([text])
 
     def peek(self, key: str) -> Peek | None:
@@ -154,7 +161,7 @@ class Cache:
     def clear(self, pattern: str) -> Cleared:
         """Drop every key that matches, stale ones included. Loads under way store nothing of it afterwards."""
         meant = self.namespaces.pattern(pattern)
-        self._fence.raise_for(lambda text, _tags: meant.matches(text))
+        self._loading.overtake(lambda text, _tags: meant.matches(text))
         return self.backend.clear(meant)
 
     def tag(self, tags: Sequence[str]) -> TaggedView:
@@ -164,8 +171,8 @@ class Cache:
     def flush_tag(self, tag: str) -> Cleared:
         """Drop every entry that carries *tag*. Walks the keyspace."""
         (label,) = check_tags([tag])
-        self._fence.raise_for(lambda _text, tags: label in tags)
-        return self.backend.clear(self.namespaces.pattern("*"), lambda head: _carries(head, label))
+        self._loading.overtake(lambda _text, tags: label in tags)
+        return self.backend.clear(self.namespaces.pattern("*"), _Carries(label))
 
     def get_or_load(
         self,
@@ -217,11 +224,11 @@ class Cache:
 
         Args:
             lease: Seconds after which a lock whose holder died is free again; longer work loses it.
-            wait: Seconds to wait for it; then `LockTimeout` is raised.
+            wait: Seconds to wait for it (0: not at all); then `LockTimeout` is raised.
         """
         seconds = self._store.limits.seconds
         return self.backend.lock(
-            self.namespaces.key(name).text, lease=seconds("lease", lease), wait=seconds("wait", wait)
+            self.namespaces.key(name).text, lease=seconds("lease", lease), wait=seconds("wait", wait, or_zero=True)
         )
 
     def info(self) -> BackendInfo:
@@ -250,18 +257,31 @@ class Cache:
         tags: Sequence[str],
         stale: StalePolicy,
     ) -> LoadPlan:
-        at = self.namespaces.key(key)
-        longer = self.namespaces[at.namespace].stale_ttl if stale_ttl is None else stale_ttl
-        if longer != 0:
-            longer = self._store.limits.seconds("stale_ttl", longer)
-        return LoadPlan(at, self._ttl(ttl, at.namespace), longer, source, check_tags(tags), stale)
+        at, limits = self.namespaces.key(key), self._store.limits
+        if stale_ttl is None:
+            # What the settings say for all is no mistake of this caller: it is cut, not refused.
+            longer = min(self.namespaces[at.namespace].stale_ttl, limits.max_ttl)
+        else:
+            longer = limits.seconds("stale_ttl", stale_ttl, or_zero=True)
+        if stale not in get_args(StalePolicy):
+            raise InvalidInput("stale", stale, f"one of {', '.join(get_args(StalePolicy))}")
+        labels = check_tags(tags)
+        check_room(at.text, labels, source)
+        return LoadPlan(at, self._ttl(ttl, at.namespace), longer, source, labels, stale)
 
     def _ttl(self, given: float | None, namespace: str) -> float:
-        return self.namespaces[namespace].ttl if given is None else self._store.limits.seconds("ttl", given)
+        limits = self._store.limits
+        return min(self.namespaces[namespace].ttl, limits.max_ttl) if given is None else limits.seconds("ttl", given)
 
 
-def _carries(head: bytes, tag: str) -> bool:
-    try:
-        return tag in read_head(head).tags
-    except Foreign:
-        return False
+@dataclass(frozen=True, slots=True)
+class _Carries:
+    """Whether an entry carries *tag*; two of one tag are equal, so that a store can tell that it was asked before."""
+
+    tag: str
+
+    def __call__(self, head: bytes) -> bool:
+        try:
+            return self.tag in read_head(head).tags
+        except Foreign:
+            return False

@@ -111,7 +111,8 @@ class Counters:
         with self._mutex:
             if window is None:
                 return Stats({name: replace(counts) for name, counts in self._totals.items()}, self._since)
-            first = int((now - window) // BUCKET_SECONDS) + 1
+            # The bucket that goes on always counts, however short the window.
+            first = min(int((now - window) // BUCKET_SECONDS) + 1, int(now // BUCKET_SECONDS))
             recent = {
                 name: _sum(counts for number, counts in buckets if number >= first)
                 for name, buckets in self._buckets.items()

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from avcache.backends.base import HEAD_BYTES
 from avcache.errors import InvalidInput
 
-__all__ = ["Foreign", "Head", "check_tags", "encode", "payload_of", "read_head"]
+__all__ = ["Foreign", "Head", "check_room", "check_tags", "encode", "payload_of", "read_head"]
 
 _MAGIC = b"AV"
 _FORMAT = 1
@@ -49,13 +50,25 @@ class Head:
 
 def encode(head: Head, payload: bytes) -> bytes:
     """Put *head* before *payload*. Raises `InvalidInput` if key and tags together are too long."""
-    key, source = head.key.encode(), head.source.encode()
-    tags = _TAG_SEPARATOR.join(head.tags).encode()
+    key, tags, source = _texts(head.key, head.tags, head.source)
     seconds = math.nan if head.load_seconds is None else head.load_seconds
     fixed = _HEADER.pack(_MAGIC, _FORMAT, head.written_at, head.fresh_until, seconds, len(key), len(tags), len(source))
-    if len(fixed) + len(key) + len(tags) + len(source) > HEAD_BYTES:
-        raise InvalidInput("tags", head.tags, f"key, tags and source together take at most {HEAD_BYTES} bytes")
     return b"".join((fixed, key, tags, source, payload))
+
+
+def check_room(key: str, tags: Sequence[str], source: str) -> None:
+    """Raise `InvalidInput` if these would not fit into a header: better before a load than after it."""
+    _texts(key, tags, source)
+
+
+def _texts(key: str, tags: Sequence[str], source: str) -> tuple[bytes, bytes, bytes]:
+    try:
+        texts = key.encode(), _TAG_SEPARATOR.join(tags).encode(), source.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidInput("source", source, "text without lone surrogates") from None
+    if _HEADER.size + sum(map(len, texts)) > HEAD_BYTES:
+        raise InvalidInput("tags", tags, f"key, tags and source together take at most {HEAD_BYTES} bytes")
+    return texts
 
 
 def read_head(data: bytes) -> Head:
@@ -75,6 +88,8 @@ def read_head(data: bytes) -> Head:
         key, tags, source = (part.decode() for part in parts)
     except UnicodeDecodeError as exc:
         raise Foreign("undecodable") from exc
+    if not math.isfinite(written_at) or not math.isfinite(fresh_until):
+        raise Foreign("without a time")
     return Head(
         key,
         written_at,
@@ -94,9 +109,9 @@ def payload_of(data: bytes) -> memoryview:
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
     """Return *tags* sorted and once each. Raises `InvalidInput`."""
     allowed = f"at most {_MAX_TAGS} texts of 1 to {_MAX_TAG} printable characters"
-    if isinstance(tags, str) or len(tags) > _MAX_TAGS:
+    if isinstance(tags, str) or not isinstance(tags, Collection) or len(tags) > _MAX_TAGS:
         raise InvalidInput("tags", tags, allowed)
     for tag in tags:
         if not isinstance(tag, str) or not 1 <= len(tag) <= _MAX_TAG or not tag.isprintable():
             raise InvalidInput("tags", tag, allowed)
-    return tuple(sorted(set(tags)))
+    return tuple(sorted({unicodedata.normalize("NFC", tag) for tag in tags}))

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-__all__ = ["Fence", "Scope"]
+__all__ = ["Fence", "Scope", "UnderWay"]
 
 Scope = Callable[[str, Sequence[str]], bool]
 """Whether an invalidation covers an entry of this key and these tags."""
 
-_REMEMBERED = 1000
+
+@dataclass(slots=True, eq=False)
+class UnderWay:
+    """A load that has begun. *is_overtaken*: what it brings is older than an invalidation, and must not be stored."""
+
+    key: str
+    source: str
+    tags: Sequence[str]
+    is_overtaken: bool = False
 
 
 class Fence:
-    """Numbers the invalidations of this process and remembers what the latest of them covered."""
+    """Knows the loads of this process that are under way."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._version = 0
-        self._scopes: deque[tuple[int, Scope]] = deque(maxlen=_REMEMBERED)
+        self._under_way: set[UnderWay] = set()
 
-    @property
-    def version(self) -> int:
-        """The number of the latest invalidation: read it before a load begins."""
-        return self._version
-
-    def raise_for(self, scope: Scope) -> None:
-        """Refuse from now on what was loaded before and is covered by *scope*."""
+    @contextmanager
+    def load(self, key: str, source: str = "", tags: Sequence[str] = ()) -> Iterator[UnderWay]:
+        """Stands around a load and the storing of its result."""
+        begun = UnderWay(key, source, tags)
         with self._mutex:
-            self._version += 1
-            self._scopes.append((self._version, scope))
+            self._under_way.add(begun)
+        try:
+            yield begun
+        finally:
+            with self._mutex:
+                self._under_way.discard(begun)
 
-    def passes(self, key: str, tags: Sequence[str], since: int) -> bool:
-        """Whether no invalidation after *since* covers the entry; those forgotten count as if they did."""
-        if since == self._version:
-            return True
+    def raise_for(self, scope: Scope) -> list[UnderWay]:
+        """Overtake the loads under way that *scope* covers, and return them."""
         with self._mutex:
-            if self._version - since > len(self._scopes):
-                return False
-            return not any(number > since and scope(key, tags) for number, scope in self._scopes)
+            covered = [load for load in self._under_way if scope(load.key, load.tags)]
+            for load in covered:
+                load.is_overtaken = True
+        return covered

@@ -57,6 +57,8 @@ def _unpack_array(data: memoryview) -> np.ndarray[Any, Any]:
 
 def _pack_scalar(value: np.generic) -> Ext:
     _check_dtype(value.dtype)
+    if value.dtype.kind in "SU" and np.frombuffer(value.tobytes(), dtype=value.dtype)[0] != value:
+        raise SerializationError("numpy text that is empty or ends with NUL cannot be cached: use str")
     return _ext(_SCALAR, [value.dtype.str, value.tobytes()])
 
 
@@ -99,7 +101,9 @@ def _unpack_nat(_data: memoryview) -> object:
 def _pack_frame(value: pd.DataFrame) -> Ext:
     if _is_prices(value):
         return _pack_prices(value)
-    packed = _ext(_FRAME, [_arrow(value), _frequency(value.index), dict(value.attrs)])
+    plain = value.copy(deep=False)
+    plain.attrs = {}  # Arrow would carry them too, as JSON
+    packed = _ext(_FRAME, [_arrow(plain), _frequency(value.index), dict(value.attrs)])
     _check_same(_unpack_frame(memoryview(packed.data)), value)
     return packed
 
@@ -107,7 +111,9 @@ def _pack_frame(value: pd.DataFrame) -> Ext:
 def _unpack_frame(data: memoryview) -> pd.DataFrame:
     raw, frequency, attrs = serializers.loads(data)
     with pa.ipc.open_stream(raw) as stream:
-        frame: pd.DataFrame = stream.read_all().to_pandas()
+        table = stream.read_all()
+    table.validate(full=True)  # offsets that point anywhere would be followed
+    frame: pd.DataFrame = table.to_pandas()
     if frequency is not None and isinstance(frame.index, pd.DatetimeIndex):
         frame.index = pd.DatetimeIndex(frame.index, freq=frequency)
     frame.attrs.update(attrs)
@@ -116,7 +122,7 @@ def _unpack_frame(data: memoryview) -> pd.DataFrame:
 
 def _arrow(frame: pd.DataFrame) -> bytes:
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=True)
+        table = pa.Table.from_pandas(frame)
     except (pa.ArrowException, ValueError, TypeError) as exc:
         raise SerializationError(f"this frame cannot be cached: {exc}") from exc
     sink = pa.BufferOutputStream()
@@ -135,6 +141,10 @@ def _check_same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
     except (AssertionError, TypeError, ValueError) as exc:
         reason = str(exc).replace("\n", " ")[:200]
         raise SerializationError(f"this frame cannot be cached: it would come back changed ({reason})") from exc
+    # None and NaN pass for equal above.
+    for (name, one), (_, other) in zip(found.items(), wanted.items(), strict=True):
+        if other.dtype == object and [type(item) for item in one] != [type(item) for item in other]:
+            raise SerializationError(f"this frame cannot be cached: column {name!r} would come back changed")
 
 
 def _is_prices(frame: pd.DataFrame) -> bool:
@@ -151,6 +161,7 @@ def _is_prices(frame: pd.DataFrame) -> bool:
         and (index.tz is None or index.tz is dt.UTC)
         and isinstance(index.name, str | None)
         and isinstance(columns.name, str | None)
+        and (index.freq is None or pd.tseries.frequencies.to_offset(index.freqstr) == index.freq)
     )
 
 
@@ -190,8 +201,7 @@ def _pack_series(value: pd.Series[Any]) -> Ext:
 def _unpack_series(data: memoryview) -> pd.Series[Any]:
     frame, name, attrs = serializers.loads(data)
     series: pd.Series[Any] = frame["value"].rename(name)
-    series.attrs.clear()
-    series.attrs.update(attrs)
+    series.attrs = attrs
     return series
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from avcache.backends.pattern import Pattern
 from avcache.errors import ConfigError, InvalidInput
 
-__all__ = ["DEFAULT_NAMESPACE", "Key", "Namespace", "Namespaces"]
+__all__ = ["DEFAULT_NAMESPACE", "Key", "Namespace", "Namespaces", "is_namespace"]
 
 DEFAULT_NAMESPACE = "default"
 _MAX_CHARACTERS = 512
@@ -20,6 +20,11 @@ _ALLOWED = (
     f"namespace:rest or plain text, 1 to {_MAX_CHARACTERS} characters without control characters; "
     "a namespace has letters, digits and _ . - only"
 )
+
+
+def is_namespace(text: str) -> bool:
+    """Whether *text* may stand before the colon of a key."""
+    return _NAMESPACE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,9 @@ class Namespaces:
         self._default = default
         self._known = {namespace.name: namespace for namespace in (default, *known)}
         for name in self._known:
-            if not _NAMESPACE.fullmatch(name):
+            if not is_namespace(name):
                 raise ConfigError(f"namespace {name!r}: letters, digits and _ . - only")
-        self.key = functools.lru_cache(maxsize=4096)(self._parse)
+        self._parsed = functools.lru_cache(maxsize=4096)(self._parse)
 
     def __iter__(self) -> Iterator[Namespace]:
         return iter(self._known.values())
@@ -69,24 +74,38 @@ class Namespaces:
         """The rules for *name*; those of the default namespace if it is not known."""
         return self._known.get(name, self._default)
 
+    def key(self, text: str) -> Key:
+        """Read a key, in its one form. Raises `InvalidInput`."""
+        if not isinstance(text, str):  # what cannot be hashed would not get past the memo below
+            raise InvalidInput("key", text, _ALLOWED)
+        return self._parsed(text)
+
+    def is_canonical(self, text: str) -> bool:
+        """Whether *text* is a key in its one form, as all of ours are in the store."""
+        try:
+            return self.key(text).text == text
+        except InvalidInput:
+            return False
+
     def pattern(self, text: str) -> Pattern:
         """Read a pattern; without a star or question mark it means the one key of that text."""
-        pattern = Pattern(text)
+        pattern = Pattern(unicodedata.normalize("NFC", Pattern(text).text))
         if pattern.is_literal:
-            return Pattern(self._parse(text).text)
+            return Pattern(self.key(text).text)
         name, colon, rest = pattern.text.partition(":")
         if not colon or name not in self._known:
             return pattern
         return Pattern(f"{name}:{self._known[name].canonical(rest)}")
 
     def _parse(self, text: str) -> Key:
-        if not isinstance(text, str) or not 1 <= len(text) <= _MAX_CHARACTERS:
+        if not 1 <= len(text) <= _MAX_CHARACTERS:
             raise InvalidInput("key", text, _ALLOWED)
         if any(unicodedata.category(character).startswith("C") for character in text):
             raise InvalidInput("key", text, _ALLOWED)
         name, colon, rest = unicodedata.normalize("NFC", text).partition(":")
         if not colon:
             name, rest = DEFAULT_NAMESPACE, name
-        if not rest or not _NAMESPACE.fullmatch(name):
+        if not rest or not is_namespace(name):
             raise InvalidInput("key", text, _ALLOWED)
-        return Key(f"{name}:{self[name].canonical(rest)}", name)
+        # Once more: the upper case of a composed letter may be two characters.
+        return Key(unicodedata.normalize("NFC", f"{name}:{self[name].canonical(rest)}"), name)

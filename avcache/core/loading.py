@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from avcache.backends.base import MISS
 from avcache.core import serializers
-from avcache.core.entry import Head
-from avcache.core.fence import Fence
+from avcache.core.entry import Head, payload_of
+from avcache.core.fence import Fence, Scope, UnderWay
 from avcache.core.keys import Key
 from avcache.core.singleflight import SingleFlight
 from avcache.core.store import EntryStore
@@ -40,6 +40,11 @@ class LoadPlan:
     tags: tuple[str, ...]
     stale: StalePolicy
 
+    @property
+    def flight(self) -> str:
+        """What callers wait for together: a value of another source is another value."""
+        return _flight(self.at.text, self.source)
+
 
 class Loading:
     """Loads into *store* what is not fresh. *randomness* returns 0..1 for the jitter."""
@@ -56,11 +61,11 @@ class Loading:
         if is_fresh:
             return cast("T", value)
         if value is not MISS and plan.stale == "serve":
-            if not self._flights.is_flying(plan.at.text):
-                threading.Thread(target=self._reload, args=(plan, load), name="avcache-reload", daemon=True).start()
+            if not self._flights.is_flying(plan.flight):
+                self._start_reload(plan, load)
             return cast("T", value)
         try:
-            result, led = self._flights.run(plan.at.text, lambda: self._load(plan, load))
+            result, led = self._flights.run(plan.flight, lambda: self._load(plan, load))
             return cast("T", self._own(plan, result, led=led))
         except Exception:
             if value is MISS:
@@ -76,17 +81,22 @@ class Loading:
         if is_fresh:
             return cast("T", value)
         if value is not MISS and plan.stale == "serve":
-            if not self._flights.is_flying(plan.at.text):
+            if not self._flights.is_flying(plan.flight):
                 _hold(asyncio.create_task(self._areload(plan, load)))
             return cast("T", value)
         try:
-            result, led = await self._flights.arun(plan.at.text, lambda: self._aload(plan, load))
+            result, led = await self._flights.arun(plan.flight, lambda: self._aload(plan, load))
             return cast("T", self._own(plan, result, led=led))
         except Exception:
             if value is MISS:
                 raise
             logger.warning("cache.served_stale", extra={"key": plan.at.text})
             return cast("T", value)
+
+    def overtake(self, scope: Scope) -> None:
+        """What is loading now and is covered by *scope* is not stored, and nobody who comes now waits for it."""
+        for load in self._fence.raise_for(scope):
+            self._flights.forget(_flight(load.key, load.source))
 
     def _cached(self, plan: LoadPlan) -> tuple[Any, bool]:
         """The value, or `MISS`, and whether it is fresh; counted."""
@@ -105,45 +115,70 @@ class Loading:
         return MISS, False
 
     def _load(self, plan: LoadPlan, load: Callable[[], T]) -> tuple[T, bytes | None]:
-        since, begun = self._fence.version, time.perf_counter()
-        try:
-            value = load()
-        except Exception:
-            self._store.counters.count(plan.at.namespace, "load_failures")
-            raise
-        return value, self._keep(plan, value, since, time.perf_counter() - begun)
+        with self._fence.load(plan.at.text, plan.source, plan.tags) as under_way:
+            if (loaded := self._second_look(plan)) is not None:
+                return loaded
+            begun = time.perf_counter()
+            try:
+                value = load()
+            except Exception:
+                self._store.counters.count(plan.at.namespace, "load_failures")
+                raise
+            return value, self._keep(plan, value, under_way, time.perf_counter() - begun)
 
     async def _aload(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> tuple[T, bytes | None]:
-        since, begun = self._fence.version, time.perf_counter()
-        try:
-            value = await load()
-        except Exception:
-            self._store.counters.count(plan.at.namespace, "load_failures")
-            raise
         import asyncio  # noqa: PLC0415 - as above
 
-        took = time.perf_counter() - begun
-        return value, await asyncio.to_thread(self._keep, plan, value, since, took)
+        with self._fence.load(plan.at.text, plan.source, plan.tags) as under_way:
+            if (loaded := await asyncio.to_thread(self._second_look, plan)) is not None:
+                return loaded
+            begun = time.perf_counter()
+            try:
+                value = await load()
+            except Exception:
+                self._store.counters.count(plan.at.namespace, "load_failures")
+                raise
+            took = time.perf_counter() - begun
+            return value, await asyncio.to_thread(self._keep, plan, value, under_way, took)
 
-    def _keep(self, plan: LoadPlan, value: object, since: int, took: float) -> bytes | None:
+    def _second_look(self, plan: LoadPlan) -> tuple[Any, bytes] | None:
+        """What another caller stored between this one's look at the cache and its turn to load."""
+        found = self._store.find(plan.at, quiet=True)
+        if found is None or not found.is_fresh or found.head.source != plan.source:
+            return None
+        value = self._store.value(plan.at, found, quiet=True)
+        if value is MISS:
+            return None
+        self._store.counters.count(plan.at.namespace, "coalesced")
+        return value, bytes(payload_of(found.raw))
+
+    def _keep(self, plan: LoadPlan, value: object, under_way: UnderWay, took: float) -> bytes | None:
         """Store what was loaded, unless it was invalidated meanwhile; returns its bytes if it has any."""
         store, key = self._store, plan.at.text
         store.counters.count(plan.at.namespace, "loads")
         store.counters.count(plan.at.namespace, "load_seconds", took)
+        payload, data = self._encoded(plan, value, took)
+        if data is None:
+            store.drop([key])  # no older value may go on answering in its place
+        elif not under_way.is_overtaken:
+            ttl, entry = data
+            store.put({key: (entry, ttl + plan.stale_ttl)})
+            # An invalidation that came between the check and the write has swept too early to see it.
+            if under_way.is_overtaken:
+                store.drop([key])
+        return payload
+
+    def _encoded(self, plan: LoadPlan, value: object, took: float) -> tuple[bytes | None, tuple[float, bytes] | None]:
+        """The value's bytes, and its ttl and entry; None for what has none or is too large to be kept."""
         try:
             payload = serializers.dumps(value)
         except SerializationError as exc:
-            store.refuse(key, str(exc))
-            return None
-        ttl = plan.ttl * (1 - store.limits.jitter * self._random())
-        now = store.wall()
-        data = store.encode(Head(key, now, now + ttl, took, plan.tags, plan.source), payload)
-        if data is not None and self._fence.passes(key, plan.tags, since):
-            store.put({key: (data, ttl + plan.stale_ttl)})
-            # An invalidation that came between the check and the write has swept too early to see it.
-            if not self._fence.passes(key, plan.tags, since):
-                store.backend.delete([key])
-        return payload
+            self._store.refuse(plan.at.text, str(exc))
+            return None, None
+        ttl = plan.ttl * (1 - self._store.limits.jitter * self._random())
+        now = self._store.wall()
+        entry = self._store.encode(Head(plan.at.text, now, now + ttl, took, plan.tags, plan.source), payload)
+        return payload, None if entry is None else (ttl, entry)
 
     def _own(self, plan: LoadPlan, result: tuple[Any, bytes | None], *, led: bool) -> Any:
         """Those who waited get a value of their own: what one caller does to it must not reach another."""
@@ -153,17 +188,27 @@ class Loading:
         self._store.counters.count(plan.at.namespace, "coalesced")
         return value if payload is None else serializers.loads(payload)
 
+    def _start_reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
+        try:
+            threading.Thread(target=self._reload, args=(plan, load), name="avcache-reload", daemon=True).start()
+        except RuntimeError as exc:  # no thread to be had: the stale value is served all the same
+            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+
     def _reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
         try:
-            self._flights.run(plan.at.text, lambda: self._load(plan, load))
+            self._flights.run(plan.flight, lambda: self._load(plan, load))
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
             logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
 
     async def _areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
         try:
-            await self._flights.arun(plan.at.text, lambda: self._aload(plan, load))
+            await self._flights.arun(plan.flight, lambda: self._aload(plan, load))
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
             logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+
+
+def _flight(key: str, source: str) -> str:
+    return f"{key}\x1f{source}"
 
 
 _background: set[asyncio.Task[None]] = set()

@@ -44,6 +44,8 @@ def describe(at: Key, stored: Stored, now: float) -> Peek:
     try:
         head = read_head(stored.head)
     except Foreign:
+        head = None
+    if head is None or head.key != at.text:
         return Peek(at.text, at.namespace, stored.size, stored.expires_in, is_foreign=True)
     return Peek(
         at.text,
@@ -57,5 +59,4 @@ def describe(at: Key, stored: Stored, now: float) -> Peek:
         load_seconds=head.load_seconds,
         tags=head.tags,
         source=head.source,
-        is_foreign=head.key != at.text,
     )

@@ -40,7 +40,8 @@ def dumps(value: object) -> bytes:
         raise
     except RecursionError:
         raise SerializationError("the value is nested too deeply or contains itself") from None
-    except (ValueError, TypeError, OverflowError, msgspec.MsgspecError) as exc:
+    except Exception as exc:
+        # numpy, pandas and Arrow raise what they like (NotImplementedError, AttributeError, …) for what they can't do.
         raise SerializationError(f"{type(value).__name__}: {exc}") from exc
 
 
@@ -48,9 +49,8 @@ def loads(data: bytes | memoryview) -> Any:
     """Return the value of *data*. Raises `SerializationError` for bytes that no `dumps` wrote."""
     try:
         return _decoder.decode(data)
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, ArithmeticError) as exc:
-        raise SerializationError(f"undecodable value: {exc}") from exc
-    except msgspec.MsgspecError as exc:
+    except Exception as exc:
+        # As above, and zoneinfo: IsADirectoryError for the zone "America".
         raise SerializationError(f"undecodable value: {exc}") from exc
 
 
@@ -73,7 +73,12 @@ def pack(value: object) -> object:
 
 
 def _pack_int(value: int) -> object:
-    return value if _MIN_INT <= value <= _MAX_INT else Ext(_BIG_INT, hex(value).encode())
+    if _MIN_INT <= value <= _MAX_INT:
+        return value
+    digits = hex(value).encode()
+    if len(digits) > _MAX_DIGITS:
+        raise SerializationError(f"an integer of more than {_MAX_DIGITS} hexadecimal digits cannot be cached")
+    return Ext(_BIG_INT, digits)
 
 
 def _pack_dict(value: dict[object, object]) -> object:
@@ -99,7 +104,8 @@ def _zone_name(value: dt.datetime) -> str | float | None:
         return None
     if isinstance(zone, zoneinfo.ZoneInfo) and zone.key:
         return zone.key
-    if type(zone) is dt.timezone and zone == dt.timezone(zone.utcoffset(None)):
+    # Compared by name: two fixed zones of one offset are equal, whatever they are called.
+    if type(zone) is dt.timezone and zone.tzname(None) == dt.timezone(zone.utcoffset(None)).tzname(None):
         return zone.utcoffset(None).total_seconds()
     raise SerializationError(f"a datetime with a zone of type {type(zone).__name__} cannot be cached: use zoneinfo")
 

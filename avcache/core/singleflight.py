@@ -60,8 +60,15 @@ class SingleFlight(Generic[T]):
                 # Shielded: a waiter that is cancelled must not cancel the flight of all others.
                 return await asyncio.shield(asyncio.wrap_future(flight)), False
             except asyncio.CancelledError:
-                if not flight.cancelled():
+                # Either the leader was interrupted, or this waiter was: then it must stop, whatever the leader did.
+                task = asyncio.current_task()
+                if not flight.cancelled() or (task is not None and task.cancelling()):
                     raise
+
+    def forget(self, key: str) -> None:
+        """Let the next caller load *key* anew; those who wait already still get what they wait for."""
+        with self._mutex:
+            self._flights.pop(key, None)
 
     def is_flying(self, key: str) -> bool:
         """Whether somebody loads *key* now."""
@@ -82,10 +89,11 @@ class SingleFlight(Generic[T]):
     def _leading(self, key: str, flight: Future[T]) -> _Leading[T]:
         return _Leading(self, key, flight)
 
-    def land(self, key: str) -> None:
-        """Let the next caller load *key* anew."""
+    def land(self, key: str, flight: Future[T]) -> None:
+        """Let the next caller load *key* anew, unless *flight* was forgotten and he does already."""
         with self._mutex:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
 
 class _Leading(Generic[T]):
@@ -99,7 +107,7 @@ class _Leading(Generic[T]):
 
     def __exit__(self, _kind: object, exc: BaseException | None, _trace: object) -> None:
         _loading.reset(self._token)
-        self._flights.land(self._key)
+        self._flights.land(self._key, self._flight)
         if exc is None:
             return
         if isinstance(exc, Exception):

@@ -37,11 +37,14 @@ class CacheLimits:
     max_value_bytes: int = 2**20
     jitter: float = 0.1
 
-    def seconds(self, field: str, given: object) -> float:
-        """Return *given* if it is a time to live that is allowed. Raises `InvalidInput`."""
+    def seconds(self, field: str, given: object, *, or_zero: bool = False) -> float:
+        """Return *given* if it is a duration that is allowed. Raises `InvalidInput`."""
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if is_number and or_zero and given == 0:
+            return 0.0
         if not is_number or not 0 < given <= self.max_ttl:  # type: ignore[operator]
-            raise InvalidInput(field, given, f"seconds, more than 0 and at most {self.max_ttl:g}")
+            least = "0 or more" if or_zero else "more than 0"
+            raise InvalidInput(field, given, f"seconds, {least} and at most {self.max_ttl:g}")
         return float(given)  # type: ignore[arg-type]
 
 
@@ -117,6 +120,13 @@ class EntryStore:
         except BackendError as exc:
             for text in items:
                 self.refuse(text, str(exc))
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Drop entries that must not be read again; a store that refuses is logged, not raised."""
+        try:
+            self.backend.delete(keys)
+        except BackendError as exc:
+            logger.warning("cache.not_dropped", extra={"keys": list(keys), "reason": str(exc)})
 
     def refuse(self, key: str, reason: str) -> None:
         """Count and tell that a value was not kept."""

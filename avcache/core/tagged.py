@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from avcache.backends.base import Cleared
+from avcache.errors import InvalidInput
 
 if TYPE_CHECKING:
     from avcache.core.cache import Cache
@@ -13,6 +15,7 @@ __all__ = ["TAGGED_NAMESPACE", "TaggedView"]
 
 T = TypeVar("T")
 TAGGED_NAMESPACE: Final = "tagged"
+_MAX_READABLE = 200
 
 
 class TaggedView:
@@ -22,10 +25,15 @@ class TaggedView:
         self._cache = cache
         self._tags = tags
         # With its length before it, no comma or slash inside a tag can make two sets of tags look the same.
-        self._scope = ",".join(f"{len(tag)}.{tag}" for tag in tags)
+        scope = ",".join(f"{len(tag)}.{tag}" for tag in tags)
+        # A star in a tag must stand for itself when the view is flushed; a hash has neither star nor dot.
+        is_plain = len(scope) <= _MAX_READABLE and not set(scope) & set("*?")
+        self._scope = scope if is_plain else hashlib.blake2b(scope.encode(), digest_size=16).hexdigest()
 
     def key(self, key: str) -> str:
         """The full key behind *key*."""
+        if not isinstance(key, str) or not key:
+            raise InvalidInput("key", key, "a text that is not empty")
         return f"{TAGGED_NAMESPACE}:{self._scope}/{key}"
 
     def get(self, key: str, default: T | None = None) -> Any | T | None:

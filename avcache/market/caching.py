@@ -1,13 +1,17 @@
-"""What the market asks of a cache; `avcache.core.cache.Cache` is one."""
+"""What the market asks of a cache (`avcache.core.cache.Cache` is one), and how it reads its records from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-__all__ = ["Cache", "StalePolicy"]
+import msgspec
+
+__all__ = ["Cache", "StalePolicy", "read"]
 
 T = TypeVar("T")
+Record = dict[str, Any]
+_UNREADABLE = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 StalePolicy = Literal["serve", "on_error", "refuse"]
 
 
@@ -39,3 +43,29 @@ class Cache(Protocol):
         Raises:
             Whatever *load* raises.
         """
+
+    def delete(self, key: str) -> int:
+        """Drop *key*."""
+
+
+def read(
+    cache: Cache,
+    key: str,
+    load: Callable[[], Record],
+    convert: Callable[[Record], T],
+    *,
+    source: str,
+    tags: Sequence[str],
+    stale: StalePolicy = "serve",
+) -> T:
+    """`get_or_load`, and *convert* the record; one that another version wrote and this cannot read is loaded anew."""
+
+    def record() -> Record:
+        return cache.get_or_load(key, load, source=source, tags=tags, stale=stale)
+
+    found = record()
+    try:
+        return convert(found)
+    except _UNREADABLE:
+        cache.delete(key)
+        return convert(record())

@@ -16,7 +16,7 @@ from avcache.errors import ProviderError
 from avcache.market import portfolio as portfolios
 from avcache.market import price as prices
 from avcache.market import scoring
-from avcache.market.caching import Cache, StalePolicy
+from avcache.market.caching import Cache, StalePolicy, read
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.market.price import Price
 from avcache.market.provider import PriceHistory, PriceProvider, validate
@@ -61,6 +61,11 @@ class Market:
         """The ticker that stands for the market."""
         return self._provider.current().benchmark
 
+    @property
+    def score_source(self) -> str:
+        """Under which source scores are kept now: provider, profile and benchmark. Those of another are a miss."""
+        return self._reader().score_source
+
     def history(self, ticker: str) -> PriceHistory:
         """
         Return the daily prices of *ticker*.
@@ -104,15 +109,16 @@ class Market:
         """
         reader, held = self._reader(), parse_holdings(holdings)
         try:
-            record = self._cache.get_or_load(
+            return read(
+                self._cache,
                 portfolio_key(held),
                 lambda: self._analyze(reader, held),
+                portfolios.from_record,
                 source=reader.score_source,
                 tags=tuple(sorted(held)),
             )
         except _IncompleteError as exc:
-            record = exc.record
-        return portfolios.from_record(record)
+            return portfolios.from_record(exc.record)
 
     def analyze_portfolio(self, holdings: Mapping[str, float] | str) -> tuple[pd.DataFrame, float, float | None]:
         """
@@ -176,35 +182,37 @@ class _Reader:
         return f"{self.provider.name}/{scoring.PROFILE}/{self.provider.benchmark}"
 
     def history(self, ticker: str, stale: StalePolicy = "serve") -> PriceHistory:
-        record = self.cache.get_or_load(
+        return read(
+            self.cache,
             f"history:{ticker}",
             lambda: self._load_history(ticker),
+            _history_of,
             source=self.provider.name,
             tags=(ticker,),
             stale=stale,
         )
-        # Copy-on-write: a shallow copy shares memory, yet no caller can change the cached frame through it.
-        return PriceHistory(record["ticker"], record["prices"].copy(deep=False), record["currency"])
 
     def price(self, ticker: str, stale: StalePolicy = "serve") -> Price:
-        record = self.cache.get_or_load(
+        return read(
+            self.cache,
             f"price:{ticker}",
             lambda: prices.to_record(prices.last_price(self.input_history(ticker, stale))),
+            prices.from_record,
             source=self.provider.name,
             tags=(ticker,),
             stale=stale,
         )
-        return prices.from_record(record)
 
     def score(self, ticker: str, stale: StalePolicy = "serve") -> Score:
-        record = self.cache.get_or_load(
+        return read(
+            self.cache,
             f"momentum:{ticker}",
             lambda: scoring.to_record(self._compute_score(ticker, stale)),
+            scoring.from_record,
             source=self.score_source,
             tags=(ticker,),
             stale=stale,
         )
-        return scoring.from_record(record)
 
     def input_history(self, ticker: str, stale: StalePolicy) -> PriceHistory:
         """The history to compute from: a result kept as fresh is not made of stale prices while others can be had."""
@@ -240,6 +248,11 @@ class _Reader:
         except ProviderError as exc:
             logger.info("score.part_missing", extra={"part": part, "ticker": exc.ticker, "reason": exc.reason})
             return None
+
+
+def _history_of(record: dict[str, Any]) -> PriceHistory:
+    # Copy-on-write: a shallow copy shares memory, yet no caller can change the cached frame through it.
+    return PriceHistory(record["ticker"], record["prices"].copy(deep=False), record["currency"])
 
 
 class _IncompleteError(ProviderError):

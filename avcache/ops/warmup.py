@@ -180,6 +180,8 @@ class Warmup:
                 if state != "fresh":
                     self._load(kind, ticker)
                     result = "loaded"
+            if result == "loaded" and self.coverage([ticker], job.kinds).gaps:
+                result, reason = "failed", "loaded, but not kept by the cache"
         except ProviderError as exc:
             result, reason = "failed", exc.detail
         except Exception:

@@ -5,31 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from avcache.backends.base import Cleared
-from avcache.formats import format_bytes, format_count, format_seconds
+from avcache.formats import format_bytes, format_seconds
 from avcache.ops.clearing import ClearPlan
+from avcache.ui.words import counted
 
-__all__ = ["TYPE_TO_CONFIRM", "describe_plan", "describe_result", "noun"]
+__all__ = ["TYPE_TO_CONFIRM", "describe_plan", "describe_result"]
 
 TYPE_TO_CONFIRM: Final = 1000
 """From so many keys on, the pattern must be typed again."""
-
-
-def noun(number: int) -> str:
-    """`1 key`, `89 keys`."""
-    return f"{format_count(number)} {'key' if number == 1 else 'keys'}"
 
 
 def describe_plan(plan: ClearPlan) -> str:
     """How much would go."""
     how_sure = "exact" if plan.is_exact else "at least: there are more than the time allowed to look at"
     refill = f" · loading them again takes about {format_seconds(plan.refill_seconds)}" if plan.refill_seconds else ""
-    return f"{noun(plan.keys)} ({how_sure}) · {format_bytes(plan.size)}{refill}"
+    return f"{counted(plan.keys, 'key')} ({how_sure}) · {format_bytes(plan.size)}{refill}"
 
 
 def describe_result(cleared: Cleared, seconds: float) -> str:
     """What went."""
+    keys = counted(int(cleared), "key")
     if cleared.pending:
-        return (
-            f"Cleared {noun(int(cleared))} in memory. Redis is away: it is cleared there, too, before it is read again."
-        )
-    return f"Cleared {noun(int(cleared))} in {format_seconds(seconds)}."
+        return f"Cleared {keys} in memory. Redis is away: it is cleared there, too, before it is read again."
+    return f"Cleared {keys} in {format_seconds(seconds)}."

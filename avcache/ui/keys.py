@@ -11,7 +11,7 @@ from avcache.core.peek import Peek
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ui.states import state_of
 
-__all__ = ["ORDERS", "PAGE_ROWS", "describe", "key_table", "ordered", "patterns_of"]
+__all__ = ["ORDERS", "PAGE_ROWS", "exported", "key_table", "ordered", "patterns_of"]
 
 PAGE_ROWS: Final = 50
 
@@ -57,15 +57,20 @@ def key_table(entries: Sequence[Peek]) -> pd.DataFrame:
     )
 
 
-def describe(entry: Peek) -> str:
-    """One line about an entry."""
-    if entry.is_foreign:
-        return f"Foreign data of {format_bytes(entry.size)}: not written by avcache, and never read or changed by it."
-    age, left = format_age(entry.age), format_age(entry.ttl_left)
-    fate = f"fresh for {left}" if not entry.is_stale else f"stale, kept {format_age(entry.expires_in)} longer"
-    how = f"loaded in {format_seconds(entry.load_seconds)}" if entry.load_seconds is not None else "set by a caller"
-    source = f" from {entry.source}" if entry.source else ""
-    return f"{age} old, {fate} · {how}{source} · {format_bytes(entry.size)}"
+def exported(entries: Sequence[Peek]) -> pd.DataFrame:
+    """The entries as they go into a file: plain numbers, and empty where a foreign entry does not say."""
+    return pd.DataFrame(
+        {
+            "key": [entry.key for entry in entries],
+            "namespace": [entry.namespace for entry in entries],
+            "state": [state_of(entry) for entry in entries],
+            "age_seconds": [entry.age for entry in entries],
+            "ttl_left_seconds": [None if entry.is_foreign else entry.ttl_left for entry in entries],
+            "size_bytes": [entry.size for entry in entries],
+            "load_seconds": [entry.load_seconds for entry in entries],
+            "source": [entry.source for entry in entries],
+        }
+    )
 
 
 def _share_left(entry: Peek) -> float:

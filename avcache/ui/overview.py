@@ -36,7 +36,8 @@ class OverviewModel:
         tiles: The figures on top.
         moments: When each step of the window began, epoch seconds.
         rates: Hit rate 0..1 of each step by namespace; None where nobody read.
-        table: One row per namespace, see `_TABLE`.
+        namespaces: One row per namespace in plain numbers, as it goes into a file.
+        table: The same as people read it.
         trouble: What deserves a look, (what, how often) each; only those that happened.
         taken_at: When the keys and sizes were taken, wall clock. *is_exact*: all keys were seen.
     """
@@ -44,6 +45,7 @@ class OverviewModel:
     tiles: tuple[Tile, ...]
     moments: tuple[float, ...]
     rates: Mapping[str, tuple[float | None, ...]]
+    namespaces: pd.DataFrame
     table: pd.DataFrame
     trouble: tuple[tuple[str, str], ...]
     is_empty: bool
@@ -56,16 +58,29 @@ def overview(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, win
     recent = counters.stats(window)
     moments, series = counters.series(window, max(10.0, window / _STEPS))
     course = _together(series)
+    table = _namespaces(counters, snapshot, namespaces, window)
     return OverviewModel(
         tiles=_tiles(recent.total, course),
         moments=tuple(moments),
         rates={name: tuple(counts.hit_rate for counts in steps) for name, steps in sorted(series.items())},
-        table=_table(counters, snapshot, namespaces, window),
+        namespaces=table,
+        table=_table(table),
         trouble=_trouble(recent.total),
         is_empty=not snapshot.entries,
         taken_at=snapshot.taken_at,
         is_exact=snapshot.is_exact,
     )
+
+
+def _rate(label: str) -> str:
+    return f"hit_rate_{label.replace(' ', '_')}"
+
+
+_COLUMNS = [
+    *("namespace", "keys", "size_bytes", "hits", "misses"),
+    *map(_rate, WINDOWS),
+    *("mean_load_seconds", "ttl_seconds"),
+]
 
 
 def _tiles(total: Counts, course: list[Counts]) -> tuple[Tile, ...]:
@@ -103,30 +118,43 @@ def _tiles(total: Counts, course: list[Counts]) -> tuple[Tile, ...]:
     return rate, hits, misses, loads, saved
 
 
-def _table(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, window: float) -> pd.DataFrame:
-    sizes = snapshot.namespaces
-    recent = counters.stats(window).by_namespace
+def _namespaces(counters: Counters, snapshot: Snapshot, rules: Namespaces, window: float) -> pd.DataFrame:
+    sizes, recent = snapshot.namespaces, counters.stats(window).by_namespace
     by_window = {label: counters.stats(seconds).by_namespace for label, seconds in WINDOWS.items()}
-    names = sorted({*sizes, *counters.stats().by_namespace})
     rows = []
-    for name in names:
+    for name in sorted({*sizes, *counters.stats().by_namespace}):
         size, counts = sizes.get(name), recent.get(name, Counts())
         rows.append(
             {
-                "Namespace": name,
-                "Keys": size.keys if size else 0,
-                "Size": format_bytes(size.size if size else 0),
-                "Hits": counts.hits + counts.stale_hits,
-                "Misses": counts.misses,
-                **{
-                    f"Hit {label}" if at == 0 else label: format_percent(found.get(name, Counts()).hit_rate)
-                    for at, (label, found) in enumerate(by_window.items())
-                },
-                "Mean load": format_seconds(counts.mean_load_seconds),
-                "TTL": format_seconds(namespaces[name].ttl),
+                "namespace": name,
+                "keys": size.keys if size else 0,
+                "size_bytes": size.size if size else 0,
+                "hits": counts.hits + counts.stale_hits,
+                "misses": counts.misses,
+                **{_rate(label): found.get(name, Counts()).hit_rate for label, found in by_window.items()},
+                "mean_load_seconds": counts.mean_load_seconds,
+                "ttl_seconds": rules[name].ttl,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _table(namespaces: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Namespace": namespaces["namespace"],
+            "Keys": namespaces["keys"],
+            "Size": namespaces["size_bytes"].map(format_bytes),
+            "Hits": namespaces["hits"],
+            "Misses": namespaces["misses"],
+            **{
+                label if at else f"Hit {label}": namespaces[_rate(label)].map(format_percent)
+                for at, label in enumerate(WINDOWS)
+            },
+            "Mean load": namespaces["mean_load_seconds"].map(format_seconds),
+            "TTL": namespaces["ttl_seconds"].map(format_seconds),
+        }
+    )
 
 
 def _trouble(total: Counts) -> tuple[tuple[str, str], ...]:

@@ -10,20 +10,19 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import format_age
+from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes
 from avcache.market.portfolio import PortfolioAnalysis
-from avcache.ui.momentum import Number, add_up, format_clock, format_days
+from avcache.ui.numbers import RETURNS, Number
+from avcache.ui.states import describe_age
 
-__all__ = ["EXAMPLE", "PortfolioView", "exported", "format_money", "portfolio_view"]
+__all__ = ["EXAMPLE", "PortfolioView", "exported", "portfolio_view"]
 
 EXAMPLE: Final = "AAPL 100\nNVDA 50"
 _DASH = "–"
-_WHOLE_FROM = 1000
+_WHOLE_MONEY_FROM = 10_000
 _PERCENTS: Final[Mapping[str, Number]] = {
     "return_1d_percent": Number("1 d", "%+.1f %%", "Return over the last session"),
-    "return_1m_percent": Number("1 m", "%+.1f %%", "Return over 20 sessions"),
-    "return_3m_percent": Number("3 m", "%+.1f %%", "Return over 62 sessions"),
-    "momentum_12_1_percent": Number("12-1", "%+.1f %%", "12-month return without the newest month"),
+    **RETURNS,
 }
 
 
@@ -75,22 +74,12 @@ def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, float]) -> pd.D
     return both.assign(computed_at=computed, source=analysis.source)
 
 
-def format_money(amount: float, currency: str | None) -> str:
-    """`$19,622` or `19,622 EUR`; below 1,000 with two decimals."""
-    number = f"{amount:,.0f}" if abs(amount) >= _WHOLE_FROM else f"{amount:,.2f}"
-    if currency == "USD":
-        return f"${number}"
-    return f"{number} {currency}" if currency else number
-
-
 def _freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> str:
     computed = f"computed {format_clock(analysis.computed_at, now)}"
     if entry is None:
         computed += ", not kept: what is missing may be there in a minute"
-    elif entry.is_stale:
-        computed += f", {format_age(entry.age)} old, stale, computing again"
     else:
-        computed += f", {format_age(entry.age)} old, fresh for {format_age(entry.ttl_left)}"
+        computed += f", {describe_age(entry, if_stale='stale, computing again')}"
     oldest, newest = analysis.as_of_oldest, analysis.as_of_newest
     days = [f"Prices as of {format_days(oldest, newest)}"] if oldest and newest else []
     return " · ".join([*days, computed, source_label])
@@ -130,15 +119,14 @@ def _added(analysis: PortfolioAnalysis) -> list[float | None]:
 
 
 def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
-    digits = 0 if analysis.total_value >= 10 * _WHOLE_FROM else 2
-    unit = f" {analysis.currency}" if analysis.currency and analysis.currency != "USD" else ""
-    sign = "$" if analysis.currency == "USD" else ""
+    digits = 0 if analysis.total_value >= _WHOLE_MONEY_FROM else 2
+    before, after = money_affixes(analysis.currency)
     return {
         "weight_percent": Number("Weight", "%.1f %%", "Share of the total value"),
-        "value": Number("Value", f"{sign}%,.{digits}f{unit}", "Shares times price"),
+        "value": Number("Value", f"{before}%,.{digits}f{after}", "Shares times price"),
         "added": Number("Adds", "%.2f", "What the position adds to the weighted score"),
         "coverage_percent": Number("Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"),
         "shares": Number("Shares", "%,.6g", ""),
-        "price": Number("Price", f"{sign}%,.2f{unit}", "Last close, not adjusted"),
+        "price": Number("Price", f"{before}%,.2f{after}", "Last close, not adjusted"),
         **_PERCENTS,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -10,7 +12,10 @@ from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
 
-__all__ = ["get_runtime", "live_overview"]
+__all__ = ["TICK", "get_runtime", "live_overview"]
+
+TICK: Final = 2.0
+"""Seconds between two looks of what is live."""
 
 
 @st.cache_resource(show_spinner=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.ui import ICON, PAGES
-from avcache.ui.components import state_strip
+from avcache.ui.components.strip import state_strip
 
 st.set_page_config(page_title="avcache", page_icon=str(ICON), layout="wide")
 

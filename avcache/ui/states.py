@@ -1,12 +1,13 @@
-"""How the state of an entry looks: one word and one colour each, the same on every page."""
+"""How the state of an entry looks and reads: one word and one colour each, the same on every page. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from avcache.core.peek import Peek
+from avcache.formats import format_age
 
-__all__ = ["STATE_COLOURS", "state_of"]
+__all__ = ["STATE_COLOURS", "describe_age", "state_of"]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
@@ -24,3 +25,9 @@ def state_of(entry: Peek) -> str:
     if entry.is_foreign:
         return "foreign"
     return "stale" if entry.is_stale else "fresh"
+
+
+def describe_age(entry: Peek, *, if_stale: str) -> str:
+    """`1:48 old, fresh for 8:12`; of a stale one *if_stale*, which says what happens to it."""
+    fate = if_stale if entry.is_stale else f"fresh for {format_age(entry.ttl_left)}"
+    return f"{format_age(entry.age)} old, {fate}"

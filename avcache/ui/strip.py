@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
 from avcache.backends.base import State
 from avcache.core.counters import Counts
-from avcache.formats import format_count, format_percent
+from avcache.formats import format_clock, format_count, format_percent
 
 __all__ = ["Badge", "Strip", "strip"]
 
@@ -80,8 +79,6 @@ def _reason(error: str) -> str:
 def _trouble(state: State, now: float) -> str | None:
     if not state.is_degraded:
         return None
-    since = dt.datetime.fromtimestamp(state.since).astimezone()
-    when = f"{since:%H:%M:%S}" if now - state.since < 86_400 else f"{since:%d %b %H:%M}"  # noqa: PLR2004
     waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
-    reason = _reason(state.error or "")
-    return f"Degraded since {when} ({reason}) · serving from memory, entries live 60 s at most{waiting}"
+    since, reason = format_clock(state.since, now), _reason(state.error or "")
+    return f"Degraded since {since} ({reason}) · serving from memory, entries live 60 s at most{waiting}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 
 from avcache.formats import format_seconds
 from avcache.ops.warmup import Coverage, WarmupJob
 
-__all__ = ["coverage_table", "describe_coverage", "outcome_table", "progress_text"]
+__all__ = ["coverage_table", "describe_coverage", "exported", "outcome_table", "progress_text"]
 
 
 def coverage_table(coverage: Coverage, failures: dict[str, str]) -> pd.DataFrame:
@@ -31,15 +33,28 @@ def describe_coverage(coverage: Coverage) -> str:
 
 
 def outcome_table(job: WarmupJob) -> pd.DataFrame:
-    """One row per ticker that is done: Ticker, Result, Took, Reason."""
+    """
+    One row per ticker: Ticker, Result, Took, Reason.
+
+    While the job runs, those not done yet are waiting, so that no row moves when another one comes.
+    """
+    is_running = job.is_running  # asked first: what is over has all of its outcomes
+    known = {outcome.ticker: outcome for outcome in job.outcomes}
+    tickers = [ticker for ticker in job.tickers if is_running or ticker in known]
+    found = [known.get(ticker) for ticker in tickers]
     return pd.DataFrame(
         {
-            "Ticker": [outcome.ticker for outcome in job.outcomes],
-            "Result": [[outcome.result] for outcome in job.outcomes],
-            "Took": [format_seconds(outcome.seconds) for outcome in job.outcomes],
-            "Reason": [outcome.reason or "–" for outcome in job.outcomes],
+            "Ticker": tickers,
+            "Result": [[outcome.result if outcome else "waiting"] for outcome in found],
+            "Took": [format_seconds(outcome.seconds if outcome else None) for outcome in found],
+            "Reason": [(outcome and outcome.reason) or "–" for outcome in found],
         }
     )
+
+
+def exported(job: WarmupJob) -> pd.DataFrame:
+    """The outcomes as they go into a file: ticker, result, seconds, reason (or empty)."""
+    return pd.DataFrame(list(map(dataclasses.asdict, job.outcomes)), columns=["ticker", "result", "seconds", "reason"])
 
 
 def progress_text(job: WarmupJob) -> str:

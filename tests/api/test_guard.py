@@ -18,6 +18,7 @@ from tests.api.conftest import BASE, Serve, Service
 from tests.servers import ROOT, ConsoleServer
 
 TOKEN = "a-token-of-thirty-two-characters"
+ANYWHERE = "0.0.0.0"  # noqa: S104 - an address that is to be refused
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY"}
 WRITES = [("DELETE", f"{BASE}/clear?pattern=price:*"), ("POST", f"{BASE}/warmup?tickers=AAPL")]
 READS = [f"{BASE}/info", f"{BASE}/keys", f"{BASE}/stats", "/api/docs", "/api/openapi.json"]
@@ -98,9 +99,7 @@ def test_a_token_that_is_no_ascii_works_as_the_bytes_a_client_sends(serve: Serve
     token = "Schlüssel-für-alles-€"
     service = serve({"AVCACHE_API_TOKEN": token})
 
-    answer = service.client.delete(
-        f"{BASE}/clear?pattern=*", headers={b"Authorization": b"Bearer " + token.encode()}
-    )
+    answer = service.client.delete(f"{BASE}/clear?pattern=*", headers={b"Authorization": b"Bearer " + token.encode()})
 
     assert answer.status_code == 200
 
@@ -171,7 +170,7 @@ FOREIGN_HOSTS = [
     "user@localhost",
     "localhost:abc",
     "localhost evil.example",
-    "0.0.0.0",
+    ANYWHERE,
     "192.168.1.7:8501",
     "",
 ]
@@ -252,7 +251,7 @@ def knock(service: Service, server: tuple[str, int | None] | None, kind: str = "
     return sent
 
 
-@pytest.mark.parametrize("server", [("192.0.2.1", 8501), ("0.0.0.0", 80), ("2001:db8::1", 80), ("::ffff:192.0.2.1", 80)])
+@pytest.mark.parametrize("server", [("192.0.2.1", 8501), (ANYWHERE, 80), ("2001:db8::1", 80), ("::ffff:192.0.2.1", 80)])
 def test_without_a_token_another_address_is_refused(memory: Service, server: tuple[str, int]) -> None:
     start, body = knock(memory, server)
 
@@ -281,7 +280,7 @@ def test_with_a_token_every_address_passes(guarded: Service) -> None:
 
 
 LOOPBACK = ["127.0.0.1", "127.0.0.53", "::1", "[::1]", "localhost"]
-BEYOND = ["0.0.0.0", "::", "[::]", "", "192.168.1.7", "example.com", "localhost.example.com", "127.0.0.1.evil.net", "0"]
+BEYOND = [ANYWHERE, "::", "[::]", "", "192.168.1.7", "example.com", "localhost.example.com", "127.0.0.1.evil.net", "0"]
 
 
 @pytest.mark.parametrize("address", LOOPBACK)
@@ -303,7 +302,7 @@ def test_a_bind_beyond_loopback_needs_a_token(address: str) -> None:
 
 def test_the_console_does_not_start_beyond_loopback_without_a_token() -> None:
     started = subprocess.run(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.port", "0"],
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", ANYWHERE, "--server.port", "0"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from avcache.runtime import from_environment
 from tests.servers import ConsoleServer, RealServer, free_port
@@ -154,7 +154,12 @@ def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Sta
     runtime.cache.set(f"default:{nasty}", {"said": nasty})
     runtime.close()
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
 
     page.goto(f"{console.url}/clear")
     page.get_by_role("textbox", name="Pattern").fill(f"{nasty} *a*b*c*d*e*f*g*h*")

@@ -25,6 +25,10 @@ class DictCache:
         self._locks: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()
 
+    def delete(self, key: str) -> int:
+        """Drop *key*."""
+        return int(self.entries.pop(key, None) is not None)
+
     def get_or_load(
         self,
         key: str,

@@ -243,3 +243,15 @@ def test_a_change_of_source_within_a_call_mixes_no_sources(cache: DictCache, pro
     assert (before.source, before.benchmark, before.as_of) == ("sample", "^GSPC", "2022-12-28")
     assert (after.source, after.benchmark, market.source) == ("memory", "MKT", "memory")
     assert (market.label, market.benchmark) == (provider.label, "MKT")
+
+
+def test_a_record_of_another_version_is_loaded_anew(cache: DictCache, market: Market) -> None:
+    wanted = (market.price("AAPL"), market.score("AAPL"), market.portfolio({"AAPL": 1}).total_value)
+    assert "price:AAPL" in cache.entries
+    for key, (source, _record) in list(cache.entries.items()):
+        if not key.startswith("fundamentals:"):  # any figures are figures
+            cache.entries[key] = (source, {"of": "another version"})
+
+    found = (market.price("AAPL"), market.score("AAPL"), market.portfolio({"AAPL": 1}).total_value)
+
+    assert found == wanted

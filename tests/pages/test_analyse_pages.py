@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
+from avcache.market import scoring
 from avcache.ui import PAGES, SHELL
 
 MOMENTUM = str(PAGES / "momentum.py")
@@ -136,6 +137,32 @@ def test_scores_whose_prices_are_gone_offer_to_load_them() -> None:
 
     assert charts_before == 1
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_scores_loaded_elsewhere_change_no_choice() -> None:
+    runtime.shared().market.score("AAPL")
+    untouched, chosen = open_page(MOMENTUM), open_page(MOMENTUM)
+    chosen.selectbox(key="momentum_ticker").select("XOM").run()
+
+    runtime.shared().market.scores(["MRK", "XOM"])
+    untouched.run()
+    chosen.run()
+
+    assert untouched.subheader[0].value.startswith("AAPL")
+    assert chosen.subheader[0].value.startswith("XOM")
+
+
+def test_a_score_of_an_older_version_does_not_break_the_page() -> None:
+    market, cache = runtime.shared().market, runtime.shared().cache
+    record = {**scoring.to_record(market.score("MRK")), "rating": "Splendid"}
+    cache.delete("momentum:MRK")
+    cache.get_or_load("momentum:MRK", lambda: record, source=market.score_source)
+    market.score("AAPL")
+
+    app = open_page(MOMENTUM, momentum_universe="My tickers", momentum_tickers="AAPL, MRK")
+
+    assert app.dataframe[0].value["ticker"].tolist() == ["MRK", "AAPL"]
+    assert "Splendid" not in app.dataframe[0].value["rating"].tolist()
 
 
 def test_bad_tickers_are_named() -> None:

@@ -94,8 +94,8 @@ def test_keys_lists_what_is_cached_with_state_and_time_left() -> None:
     app = open_page("keys")
 
     table = app.dataframe[0].value.set_index("Key")
-    assert list(table.loc["price:AAPL", "State"]) == ["fresh"]
-    assert table.loc["price:AAPL", "TTL left"].startswith(("4:", "5:00"))
+    assert list(table["State"]["price:AAPL"]) == ["fresh"]
+    assert table["TTL left"]["price:AAPL"].startswith(("4:", "5:00"))
 
 
 def test_keys_finds_a_part_of_a_name() -> None:
@@ -134,6 +134,14 @@ def test_a_pattern_that_is_none_is_named_and_nothing_goes() -> None:
     assert runtime.shared().cache.exists("note:1")
 
 
+def test_an_empty_pattern_asks_for_one() -> None:
+    app = open_page("clear")
+
+    app.button[0].click().run()
+
+    assert app.error[0].value.replace("\\", "") == "Name a pattern first, such as momentum:*"
+
+
 def test_a_preview_drops_nothing() -> None:
     warm("AAPL", "MRK")
     app = open_page("clear")
@@ -166,8 +174,34 @@ def test_warm_up_loads_the_gaps_and_tells_why_one_failed() -> None:
     app.run()
 
     outcomes = app.dataframe[1].value.set_index("Ticker")
-    assert list(outcomes.loc["AAPL", "Result"]) == ["loaded"]
-    assert "not among the 25" in outcomes.loc["ZZZZ", "Reason"]
+    assert list(outcomes["Result"]["AAPL"]) == ["loaded"]
+    assert "not among the 25" in outcomes["Reason"]["ZZZZ"]
+
+
+def test_a_warm_up_begun_elsewhere_is_seen_and_changes_no_choice() -> None:
+    app = open_page("warmup")
+    app.text_area(key="warmup_tickers").set_value("AAPL, MRK").run()
+
+    warm("AAPL")
+    app.run()
+
+    assert app.text_area(key="warmup_tickers").value == "AAPL, MRK"
+    assert app.button(key="warmup_start").label == "Warm 1 ticker"
+    assert "Latest run" in [header.value for header in app.subheader]
+
+
+def test_new_keys_change_no_choice() -> None:
+    warm("AAPL")
+    app = open_page("keys")
+    app.button_group(key="keys_prefix").set_value("price").run()
+    app.selectbox(key="keys_open").select("price:AAPL").run()
+
+    warm("AMD", "MRK")
+    runtime.shared().cache.set("aaa:first", 1)
+    app.run()
+
+    assert app.selectbox(key="keys_open").value == "price:AAPL"
+    assert set(app.dataframe[0].value["Key"]) == {"price:AAPL", "price:AMD", "price:MRK"}
 
 
 def test_nobody_acts_without_the_token(monkeypatch: pytest.MonkeyPatch) -> None:

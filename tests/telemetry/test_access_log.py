@@ -247,7 +247,10 @@ def test_where_nothing_can_be_written_the_cache_goes_on(
 
 
 def test_a_full_disk_is_told_once(
-    log: AccessLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    log: AccessLog,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def full(self: object, record: object) -> bool:
         raise OSError(28, "No space left on device")
@@ -279,9 +282,7 @@ def test_a_full_file_is_rotated_and_a_few_old_ones_kept(folder: Path, monkeypatc
     assert lines(folder)[-1].endswith("user:499")
 
 
-def test_a_writer_that_falls_behind_drops_lines_and_not_memory(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_that_falls_behind_drops_lines_and_not_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_log, "_MAX_WAITING", 10)
     blocked, opened = threading.Event(), threading.Event()
 

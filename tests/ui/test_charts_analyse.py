@@ -11,7 +11,8 @@ import pytest
 from avcache.market import scoring
 from avcache.market.sample import SampleProvider
 from avcache.ui.charts.analyse import contribution_chart, price_chart, weight_chart
-from avcache.ui.momentum import PriceView, breakdown, price_view
+from avcache.ui.momentum.prices import PriceView, price_view
+from avcache.ui.momentum.score import breakdown
 from tests.market.doubles import history
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from avcache.backends.base import Cleared, State
@@ -16,12 +17,16 @@ from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Coverage, Outcome, WarmupJob
 from avcache.ui.charts.operate import expiry_histogram, hit_rates
 from avcache.ui.charts.palette import colour_of
-from avcache.ui.clear import describe_plan, describe_result, noun
+from avcache.ui.clear import describe_plan, describe_result
+from avcache.ui.entry import describe, tables_in, text_of
 from avcache.ui.expiry import expiry
-from avcache.ui.keys import describe, key_table, ordered, patterns_of
+from avcache.ui.export import csv_of
+from avcache.ui.keys import exported as exported_keys
+from avcache.ui.keys import key_table, ordered, patterns_of
 from avcache.ui.overview import WINDOWS, overview
 from avcache.ui.strip import strip
 from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
+from avcache.ui.warmup import exported as exported_outcomes
 
 NOW = 1_700_000_000.0
 
@@ -102,6 +107,25 @@ class TestOverview:
         assert (row["Keys"], row["Hits"], row["Misses"], row["Hit 1 min"], row["TTL"]) == (1, 3, 1, "75.0 %", "5 min")
         assert model.trouble == ()
 
+    def test_the_file_of_the_namespaces_has_plain_numbers(self) -> None:
+        cache, keyspace, _ = board()
+        cache.set("price:AAPL", 1.0)
+        for key in ("price:AAPL", "price:MSFT"):
+            cache.get(key)
+
+        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["15 min"])
+
+        row = model.namespaces.set_index("namespace").loc["price"]
+        assert list(row[["keys", "hits", "misses", "hit_rate_1_min", "ttl_seconds"]]) == [1, 1, 1, 0.5, 300]
+        assert row["size_bytes"] == keyspace.snapshot().entries[0].size
+
+    def test_nothing_at_all_is_an_empty_table(self) -> None:
+        cache, keyspace, _ = board()
+
+        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900)
+
+        assert model.table.empty
+
     def test_what_is_older_than_the_window_is_not_in_it(self) -> None:
         cache, keyspace, clock = board()
         cache.get("price:AAPL")
@@ -180,11 +204,30 @@ class TestKeys:
     def test_what_is_typed_becomes_a_pattern(self, prefix: str | None, find: str, patterns: tuple[str, ...]) -> None:
         assert patterns_of(prefix, find) == patterns
 
+    def test_the_file_has_seconds_and_bytes_and_leaves_empty_what_is_not_known(self) -> None:
+        table = exported_keys([entry("price:AAPL", age=108), FOREIGN])
+
+        known, foreign = csv_of(table).decode().splitlines()[1:]
+        assert known == "price:AAPL,price,fresh,108.0,192.0,100,0.5,"
+        assert foreign == "price:ODD,price,foreign,,,7,,"
+
     def test_an_entry_says_how_it_came_and_how_long_it_stays(self) -> None:
         assert describe(entry("price:AAPL", age=108)) == "1:48 old, fresh for 3:12 · loaded in 500 ms · 100 B"
         assert "stale, kept 58:20 longer" in describe(entry("price:OLD", age=400))
         assert "set by a caller" in describe(entry("price:SET", took=None))
         assert "never read or changed" in describe(FOREIGN)
+
+
+class TestEntry:
+    def test_a_value_with_a_table_is_the_table_and_the_rest_as_text(self) -> None:
+        frame = pd.DataFrame({"close": [1.0]})
+
+        assert tables_in({"ticker": "AAPL", "prices": frame}) == [frame]
+        assert text_of({"ticker": "AAPL", "prices": frame}) == "{'ticker': 'AAPL', 'prices': '<the table above>'}"
+        assert tables_in([1, "x"]) == []
+
+    def test_a_very_long_value_is_cut(self) -> None:
+        assert len(text_of("x" * 100_000)) == 20_000
 
 
 class TestExpiry:
@@ -233,7 +276,6 @@ class TestClear:
     def test_a_pending_clear_is_never_told_as_done(self) -> None:
         assert describe_result(Cleared(1), 0.0021) == "Cleared 1 key in 2.1 ms."
         assert "Redis is away" in describe_result(Cleared(3, pending=True), 0.1)
-        assert noun(1250) == "1,250 keys"
 
 
 class TestWarmup:
@@ -242,8 +284,8 @@ class TestWarmup:
 
         table = coverage_table(coverage, {"ZZZZ": "unknown"}).set_index("Ticker")
 
-        assert table.loc["AAPL"].to_list() == [["fresh"], ["stale"]]
-        assert table.loc["ZZZZ"].to_list() == [["failed"], ["failed"]]
+        assert list(table.loc["AAPL"]) == [["fresh"], ["stale"]]
+        assert list(table.loc["ZZZZ"]) == [["failed"], ["failed"]]
         assert describe_coverage(coverage) == "0 of 2 tickers fresh"
 
     def test_progress_tells_how_a_job_stands_and_ends(self) -> None:
@@ -257,6 +299,27 @@ class TestWarmup:
         assert running == "1 of 2"
         assert progress_text(job) == "Done: 1 of 2 cached, 1 failed in 2.0 s"
         assert outcome_table(job)["Reason"].to_list() == ["–", "unknown"]
+
+    def test_while_a_job_runs_every_ticker_has_its_row(self) -> None:
+        job = WarmupJob(("AAPL", "MRK", "ZZZZ"), ("price",), NOW)
+        job.note(Outcome("MRK", "loaded", 0.4))
+
+        running = outcome_table(job)
+        job.finish(0.5)
+
+        assert running["Ticker"].to_list() == ["AAPL", "MRK", "ZZZZ"]
+        assert running["Result"].to_list() == [["waiting"], ["loaded"], ["waiting"]]
+        assert running["Took"].to_list() == ["–", "400 ms", "–"]
+        assert outcome_table(job)["Ticker"].to_list() == ["MRK"]
+
+    def test_the_file_of_the_outcomes_has_seconds_and_reasons(self) -> None:
+        job = WarmupJob(("AAPL", "ZZZZ"), ("price",), NOW)
+        job.note(Outcome("AAPL", "loaded", 0.25))
+        job.note(Outcome("ZZZZ", "failed", 0.5, "=unknown"))
+
+        lines = csv_of(exported_outcomes(job)).decode().splitlines()
+
+        assert lines == ["ticker,result,seconds,reason", "AAPL,loaded,0.25,", "ZZZZ,failed,0.5,'=unknown"]
 
     def test_a_stopped_job_says_so(self) -> None:
         job = WarmupJob(("AAPL", "MRK"), ("price",), NOW)

@@ -13,7 +13,7 @@ from avcache.core.peek import Peek
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
-from avcache.ui.portfolio import PortfolioView, exported, format_money, portfolio_view
+from avcache.ui.portfolio import PortfolioView, exported, portfolio_view
 
 HOLDINGS = {"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0}
 
@@ -117,16 +117,3 @@ def test_the_file_of_a_portfolio_that_cannot_be_priced_names_what_is_missing(wir
 
     assert table["ticker"].tolist() == ["FOO"]
     assert pd.isna(table["value"][0])
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "shown"),
-    [
-        (19622.4, "USD", "$19,622"),
-        (999.5, "USD", "$999.50"),
-        (19622.4, "EUR", "19,622 EUR"),
-        (12.345, None, "12.35"),
-    ],
-)
-def test_money_names_its_currency(amount: float, currency: str | None, shown: str) -> None:
-    assert format_money(amount, currency) == shown

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from avcache.ui.momentum import PriceView
+from avcache.formats import money_affixes
+from avcache.ui.momentum.prices import PriceView
 
 __all__ = ["contribution_chart", "price_chart", "weight_chart"]
 
@@ -63,7 +64,7 @@ def price_chart(view: PriceView) -> go.Figure:
 
 
 def contribution_chart(parts: pd.DataFrame) -> go.Figure:
-    """How contributions (rows of `momentum.breakdown`) add up to the composite, from 0 to 100 points."""
+    """How contributions (rows of `breakdown`) add up to the composite, from 0 to 100 points."""
     shown = parts["contribution"]
     starts = shown.cumsum().shift(fill_value=0.0)
     starts.iloc[-1] = 0.0  # the composite is the sum, not one more part
@@ -116,9 +117,8 @@ def weight_chart(weights: pd.Series[float]) -> go.Figure:
 
 
 def _money_axis(currency: str | None) -> dict[str, str]:
-    if currency == "USD":
-        return {"tickprefix": "$"}
-    return {"ticksuffix": f" {currency}"} if currency else {}
+    before, after = money_affixes(currency)
+    return {name: text for name, text in (("tickprefix", before), ("ticksuffix", after)) if text}
 
 
 def _weekends(frame: pd.DataFrame) -> list[dict[str, list[str]]]:

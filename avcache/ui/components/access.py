@@ -1,0 +1,32 @@
+"""Who may act: everybody, or those who have the token."""
+
+from __future__ import annotations
+
+import hmac
+
+import streamlit as st
+
+from avcache.ui.resources import get_runtime
+
+__all__ = ["may_act"]
+
+
+def may_act() -> bool:
+    """
+    Whether this session may change something; asks for the token where one is set.
+
+    Ask again at the time of the act: the token may have changed since the page was drawn.
+    """
+    token = get_runtime().settings.avcache_api_token
+    if token is None:
+        return True
+    given = str(st.session_state.get("access_token", ""))
+    if hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+        return True
+    with st.form("access"):
+        st.text_input("Access token", type="password", key="access_entry", help="The value of AVCACHE_API_TOKEN")
+        if st.form_submit_button("Unlock", icon=":material/lock_open:"):
+            st.session_state["access_token"] = st.session_state["access_entry"]
+            st.rerun()
+    st.caption("Looking is free; whatever changes the cache needs the token.")
+    return False

@@ -1,0 +1,49 @@
+"""One entry looked at closely: what is known of it, and its value as data. Pure."""
+
+from __future__ import annotations
+
+import pprint
+from typing import Final
+
+import pandas as pd
+
+from avcache.core.peek import Peek
+from avcache.formats import format_age, format_bytes, format_seconds
+from avcache.ui.states import describe_age
+
+__all__ = ["SHOWN_ROWS", "describe", "tables_in", "text_of"]
+
+SHOWN_ROWS: Final = 100
+"""So many of the last rows of a table are shown."""
+
+_SHOWN_CHARACTERS = 20_000
+
+
+def describe(entry: Peek) -> str:
+    """One line about an entry."""
+    if entry.is_foreign:
+        return f"Foreign data of {format_bytes(entry.size)}: not written by avcache, and never read or changed by it."
+    age = describe_age(entry, if_stale=f"stale, kept {format_age(entry.expires_in)} longer")
+    how = f"loaded in {format_seconds(entry.load_seconds)}" if entry.load_seconds is not None else "set by a caller"
+    source = f" from {entry.source}" if entry.source else ""
+    return f"{age} · {how}{source} · {format_bytes(entry.size)}"
+
+
+def tables_in(value: object) -> list[pd.DataFrame]:
+    """The tables that *value* is or directly holds."""
+    if isinstance(value, dict):
+        parts = list(value.values())
+    else:
+        parts = list(value) if isinstance(value, list | tuple) else [value]
+    return [part for part in parts if isinstance(part, pd.DataFrame)]
+
+
+def text_of(value: object) -> str:
+    """*value* as Python writes it, cut where it is very long; its tables are only mentioned."""
+    return pprint.pformat(_without_tables(value), width=100, sort_dicts=False)[:_SHOWN_CHARACTERS]
+
+
+def _without_tables(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_tables(part) for name, part in value.items()}
+    return "<the table above>" if isinstance(value, pd.DataFrame) else value

@@ -1,0 +1,120 @@
+"""The ranking: who is strong. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from typing import Final, get_args
+
+import pandas as pd
+
+from avcache.formats import format_age, format_days
+from avcache.market.scoring import Rating, Score
+from avcache.ui.momentum.reading import CachedScores
+from avcache.ui.momentum.score import composite_shown
+from avcache.ui.numbers import RETURNS, Number
+from avcache.ui.states import state_of
+
+__all__ = ["ANY", "NUMBERS", "RATINGS", "describe_cached", "exported", "filtered", "ranking"]
+
+ANY: Final = "All"
+RATINGS: Final[tuple[str, ...]] = (ANY, *get_args(Rating))
+
+NUMBERS: Final[Mapping[str, Number]] = {
+    "composite_score": Number("Of 100", "%.1f", "The composite behind the score"),
+    "coverage_percent": Number(
+        "Coverage", "%.0f %%", "Weight of the parts that could be computed; below 50 % there is no score"
+    ),
+    **RETURNS,
+    "rsi_wilder": Number("RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"),
+    "vs_sma200_percent": Number("vs SMA 200", "%+.1f %%", "Price against its average of 200 sessions"),
+    "of_high_52w_percent": Number("Of 52 w high", "%.0f %%", "Price as a share of its 52-week high"),
+}
+"""The numbers of the ranking, in their order."""
+
+_COLUMNS = (
+    *("rank", "ticker", "score", "composite_score", "rating", "coverage_percent", "age", "state", "trend"),
+    *(name for name in NUMBERS if name not in {"composite_score", "coverage_percent"}),
+    *("as_of", "computed_at"),
+)
+_DTYPES = {
+    "rank": "Int64",
+    "ticker": "str",
+    "rating": "str",
+    "age": "str",
+    "score": "float64",
+} | dict.fromkeys(NUMBERS, "float64")
+
+
+def ranking(cached: CachedScores) -> pd.DataFrame:
+    """
+    One row per cached score, strongest first, those without a score last.
+
+    Columns: rank, ticker, score (0 to 10), composite_score, rating, coverage_percent, age (clock text), state
+    (a list of one word), trend (list of closes), the other `NUMBERS`, as_of (date), computed_at (UTC).
+    """
+    ordered = sorted(cached.scores.values(), key=lambda score: (-_composite(score), score.ticker))
+    rows = [_row(place, score, cached) for place, score in enumerate(ordered, start=1)]
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_DTYPES)
+
+
+def filtered(table: pd.DataFrame, *, rating: str, least: float, find: str) -> pd.DataFrame:
+    """The rows of a ranking with this *rating* (of `RATINGS`), *least* as score, and *find* in the ticker."""
+    keep = table["ticker"].str.contains(find.strip().upper(), regex=False)
+    if rating != ANY:
+        keep &= table["rating"] == rating
+    if least > 0:
+        keep &= table["score"] >= least
+    return table[keep].reset_index(drop=True)
+
+
+def exported(table: pd.DataFrame) -> pd.DataFrame:
+    """A ranking as it goes into a file: no trend, the state as a word."""
+    return table.drop(columns="trend").assign(state=table["state"].str[0])
+
+
+def describe_cached(cached: CachedScores) -> str:
+    """How many scores are cached, of which day, and how old they are."""
+    found, total = len(cached.scores), len(cached.scores) + len(cached.missing)
+    parts = [f"{found} of {total} scores cached"]
+    if cached.scores:
+        days = sorted({score.as_of for score in cached.scores.values()})
+        parts.append(f"prices as of {format_days(days[0], days[-1])}")
+        parts.append(f"oldest {format_age(max(cached.entries[ticker].age for ticker in cached.scores))}")
+    stale = sum(cached.entries[ticker].is_stale for ticker in cached.scores)
+    if stale:
+        parts.append(f"{stale} stale, loading again")
+    return " · ".join(parts)
+
+
+def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
+    entry = cached.entries[score.ticker]
+    return {
+        "rank": place if score.composite_score is not None else None,
+        "ticker": score.ticker,
+        "score": score.score,
+        "composite_score": composite_shown(score.composite_score),
+        "rating": score.rating,
+        "coverage_percent": 100 * score.coverage,
+        "trend": cached.trends.get(score.ticker),
+        "return_1m_percent": _percent(score, "return_1m"),
+        "return_3m_percent": _percent(score, "return_3m"),
+        "momentum_12_1_percent": _percent(score, "momentum_12_1"),
+        "rsi_wilder": score.measures.get("rsi_wilder"),
+        "vs_sma200_percent": _percent(score, "vs_sma200"),
+        "of_high_52w_percent": _percent(score, "of_high_52w"),
+        "as_of": dt.date.fromisoformat(score.as_of),
+        "age": format_age(entry.age),
+        "state": [state_of(entry)],
+        "computed_at": dt.datetime.fromtimestamp(score.computed_at, dt.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _composite(score: Score) -> float:
+    return -math.inf if score.composite_score is None else score.composite_score
+
+
+def _percent(score: Score, measure: str) -> float | None:
+    value = score.measures.get(measure)
+    return None if value is None else 100 * value

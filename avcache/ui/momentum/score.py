@@ -1,0 +1,111 @@
+"""One score in words and tables: how strong, how sure, how fresh, and how it is made. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import pandas as pd
+
+from avcache.core.peek import Peek
+from avcache.formats import add_up, format_clock, format_day, format_money, format_percent
+from avcache.market.scoring import Score, rate
+from avcache.ui.numbers import Number
+from avcache.ui.states import describe_age
+
+__all__ = ["MEANINGS", "PARTS", "breakdown", "composite_shown", "freshness", "measure_table", "strength"]
+
+PARTS: Final[Mapping[str, Number]] = {
+    "value": Number("Value", "%.1f", "0 to 100"),
+    "weight_percent": Number("Weight", "%.0f %%", "As the score is defined"),
+    "effective_weight_percent": Number("Used", "%.1f %%", "Weight of what is there, the missing spread over it"),
+    "contribution": Number("Adds", "%.2f", "Value times the weight used; together they are the composite"),
+}
+"""The numbers of a breakdown."""
+
+_MEASURES: Final = (
+    ("return_1m", "1 month", "%", "return over 20 sessions"),
+    ("return_3m", "3 months", "%", "return over 62 sessions"),
+    ("return_6m", "6 months", "%", "return over 125 sessions"),
+    ("momentum_12_1", "12-1 momentum", "%", "return over 12 months without the newest one"),
+    ("vs_sma200", "vs SMA 200", "%", "price against its average of 200 sessions"),
+    ("of_high_52w", "Of 52-week high", "share", "100 % is a new high"),
+    ("rsi_wilder", "RSI 14", "points", "Wilder's; above 70 overbought, below 30 oversold"),
+    ("volatility", "Volatility, 1 year", "share", "standard deviation of daily returns, annualised"),
+    ("max_drawdown", "Deepest fall", "%", "below an earlier high, over all prices there are"),
+    ("beta", "Beta", "ratio", "daily moves against those of the benchmark"),
+)
+
+MEANINGS: Final = "  \n".join(f"**{label}**: {meaning}" for _, label, _, meaning in _MEASURES)
+"""Every measure explained, as Markdown."""
+
+
+def strength(score: Score) -> str:
+    """How strong, and how sure: `9.2 (92.3, Strong Buy, coverage 75 %)`."""
+    shown = composite_shown(score.composite_score)
+    coverage = format_percent(score.coverage, 0)
+    if score.score is None or shown is None:
+        return f"No score ({score.rating}, coverage {coverage})"
+    return f"{score.score:.1f} ({shown:.1f}, {score.rating}, coverage {coverage})"
+
+
+def freshness(score: Score, entry: Peek, source_label: str, now: float) -> str:
+    """Of which day, how old, from where; *now* is a wall-clock reading."""
+    age = describe_age(entry, if_stale="stale, loading again")
+    computed = f"computed {format_clock(score.computed_at, now)}, {age}"
+    return " · ".join([f"as of {format_day(score.as_of)}", computed, source_label])
+
+
+def breakdown(score: Score) -> pd.DataFrame:
+    """
+    How a score is made: one row per component, and the composite as the last.
+
+    Columns: component, value (0 to 100), weight_percent, effective_weight_percent, contribution, missing
+    (why, or empty). Contributions have two decimals and add up to the composite that is shown.
+    """
+    total = composite_shown(score.composite_score, 2)
+    parts = score.components
+    added = add_up([part.contribution for part in parts.values()], total or 0.0, 2)
+    rows: list[tuple[str, float | None, float, float, float | None, str]] = [
+        (
+            name.capitalize(),
+            part.value,
+            100 * part.weight,
+            100 * part.effective_weight,
+            contribution,
+            part.missing or "",
+        )
+        for (name, part), contribution in zip(parts.items(), added, strict=True)
+    ]
+    weight = sum(part.weight for part in parts.values())
+    used = sum(part.effective_weight for part in parts.values())
+    too_little = "" if total is not None else f"coverage {format_percent(score.coverage, 0)}, 50 % needed"
+    rows.append(("Composite", None, 100 * weight, 100 * used, total, too_little))
+    columns = ["component", "value", "weight_percent", "effective_weight_percent", "contribution", "missing"]
+    return pd.DataFrame(rows, columns=columns).astype({"value": "float64", "contribution": "float64"})
+
+
+def measure_table(score: Score) -> pd.DataFrame:
+    """Published measures beside the score: Measure, Value (text with its unit), Meaning."""
+    rows = [(label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES]
+    rows.append(("Price", format_money(score.price, score.currency, 2), f"last close, {format_day(score.as_of)}"))
+    return pd.DataFrame(rows, columns=["Measure", "Value", "Meaning"])
+
+
+def composite_shown(composite: float | None, digits: int = 1) -> float | None:
+    """Rounded, but never into the next band: 79.96 is a Buy and must not show as 80.0."""
+    if composite is None:
+        return None
+    rounded, unit = round(composite, digits), 10**digits
+    return rounded if rate(rounded) == rate(composite) else math.floor(composite * unit) / unit
+
+
+def _measure(value: float | None, form: str) -> str:
+    if value is None:
+        return "–"
+    if form == "%":
+        return f"{100 * value:+.1f} %"
+    if form == "share":
+        return format_percent(value)
+    return f"{value:.1f}" if form == "points" else f"{value:.2f}"

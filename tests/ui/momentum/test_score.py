@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+
+import pytest
+
+from avcache.core.peek import Peek
+from avcache.market import scoring
+from avcache.market.scoring import Score
+from avcache.runtime import Runtime
+from avcache.ui.momentum.score import breakdown, freshness, measure_table, strength
+from tests.market.doubles import steady
+
+
+def entry(age: float = 108.0, ttl: float = 600.0) -> Peek:
+    return Peek("momentum:X", "momentum", 1000, 900.0, age=age, ttl=ttl, ttl_left=max(0.0, ttl - age))
+
+
+def test_strength_says_how_sure_we_are(mrk: Score) -> None:
+    assert strength(mrk) == "9.2 (92.3, Strong Buy, coverage 75 %)"
+
+
+def test_too_little_data_is_no_score() -> None:
+    score = scoring.score(steady(0.001, rows=60), None, None, source="memory", computed_at=0.0)
+
+    parts = breakdown(score)
+
+    assert strength(score) == "No score (Insufficient Data, coverage 25 %)"
+    assert parts["missing"].iloc[-1] == "coverage 25 %, 50 % needed"
+    assert math.isnan(parts["contribution"].iloc[-1])
+
+
+def test_freshness_tells_day_age_and_source(mrk: Score) -> None:
+    told = freshness(mrk, entry(), "Sample prices", mrk.computed_at)
+
+    clock = f"{dt.datetime.fromtimestamp(mrk.computed_at).astimezone():%H:%M:%S}"
+    assert told == f"as of 28 Dec 2022 · computed {clock}, 1:48 old, fresh for 8:12 · Sample prices"
+
+
+def test_a_stale_score_says_that_it_is_being_loaded(mrk: Score) -> None:
+    assert "stale, loading again" in freshness(mrk, entry(age=700.0), "x", mrk.computed_at)
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "MRK", "META", "XOM"])
+def test_contributions_add_up_to_the_composite_that_is_shown(wired: Runtime, ticker: str) -> None:
+    score = wired.market.score(ticker)
+
+    parts = breakdown(score)
+
+    *added, total = parts["contribution"]
+    assert round(sum(added), 2) == total
+    assert total == pytest.approx(score.composite_score, abs=0.01)
+    assert parts["weight_percent"].iloc[-1] == pytest.approx(100)
+    assert parts["effective_weight_percent"].iloc[-1] == pytest.approx(100)
+
+
+def test_a_missing_part_says_why(mrk: Score) -> None:
+    parts = breakdown(mrk).set_index("component")
+
+    assert parts.loc["Fundamental", "missing"] == "no forward PE and no PEG"
+    assert parts["missing"].drop("Fundamental").eq("").all()
+
+
+def test_measures_are_text_with_their_units(mrk: Score) -> None:
+    values = measure_table(mrk).set_index("Measure")["Value"]
+
+    assert values["1 month"] == "+2.7 %"
+    assert values["Of 52-week high"] == "99.1 %"
+    assert values["RSI 14"] == "63.2"
+    assert values["Deepest fall"] == "-27.3 %"
+    assert values["Price"] == "$109.58"
+
+
+def test_a_measure_that_is_not_there_is_a_dash(mrk: Score) -> None:
+    bare = dataclasses.replace(mrk, measures={}, currency="EUR")
+
+    values = measure_table(bare)["Value"]
+
+    assert set(values.iloc[:-1]) == {"–"}
+    assert values.iloc[-1] == "109.58 EUR"
