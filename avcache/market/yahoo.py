@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ class YahooProvider:
     @property
     def label(self) -> str:
         """ "Yahoo live", or which stand-in answers."""
-        return "Yahoo live" if self._base_url is None else f"Yahoo stand-in at {self._base_url}"
+        return "Yahoo live" if self._base_url is None else f"Yahoo stand-in at {urlsplit(self._base_url).netloc}"
 
     def current(self) -> YahooProvider:
         """Return this provider."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pprint
+import json
 from typing import Final
 
 import pandas as pd
@@ -39,11 +39,13 @@ def tables_in(value: object) -> list[pd.DataFrame]:
 
 
 def text_of(value: object) -> str:
-    """*value* as Python writes it, cut where it is very long; its tables are only mentioned."""
-    return pprint.pformat(_without_tables(value), width=100, sort_dicts=False)[:_SHOWN_CHARACTERS]
+    """*value* as JSON, what JSON lacks as Python writes it; cut where it is very long, its tables only mentioned."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=_described)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text
+        text = repr(value)
+    return text[:_SHOWN_CHARACTERS]
 
 
-def _without_tables(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_tables(part) for name, part in value.items()}
-    return "<the table above>" if isinstance(value, pd.DataFrame) else value
+def _described(part: object) -> str:
+    return "<the table above>" if isinstance(part, pd.DataFrame) else repr(part)

@@ -10,12 +10,15 @@ from avcache.formats import format_count
 __all__ = ["counted", "lines", "literal", "named", "sentence"]
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
+# A browser makes links of addresses in plain text, too, wherever these stand.
+_ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)")
+_WORD_JOINER = "\u2060"
 _NAMED_AT_MOST = 40
 
 
 def literal(text: str) -> str:
-    """*text* for a place that reads Markdown, with nothing in it taken as markup."""
-    return _ACTIVE.sub(r"\\\1", text)
+    """*text* for a place that reads Markdown, with nothing in it taken as markup or made a link."""
+    return _ACTIVE.sub(r"\\\1", _ADDRESS.sub(_WORD_JOINER, text))
 
 
 def lines(texts: Iterable[str]) -> str:

@@ -149,7 +149,7 @@ def test_every_page_says_that_redis_is_away_and_the_first_comes_at_once(page: Pa
 def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Start, real_server: RealServer) -> None:
     env = {"REDIS_ENABLED": "true", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(real_server.port)}
     console = console_server(env)
-    nasty = "<img src=x onerror=alert(1)> :red[x] $x$ [y](javascript:alert(2))"
+    nasty = "<img src=x onerror=alert(1)> :red[x] $x$ [y](javascript:alert(2)) https://evil.example www.evil.example"
     runtime = from_environment(env)
     runtime.cache.set(f"default:{nasty}", {"said": nasty})
     runtime.close()
@@ -172,7 +172,7 @@ def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Sta
     expect(page.get_by_test_id("stCode")).to_contain_text(nasty, timeout=PATIENCE)
 
     main = page.get_by_test_id("stMain")
-    assert main.locator("img, .katex, a[href^='javascript']").count() == 0
+    assert main.locator("img, .katex, a[href^='javascript'], a[href*='evil']").count() == 0
     assert dialogs == []
 
 

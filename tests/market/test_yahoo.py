@@ -267,7 +267,7 @@ def test_the_deprecations_yfinance_trips_over_are_silenced_in_its_modules_only(
 
 def test_the_label_names_a_stand_in(provider: YahooProvider, yahoo: YahooServer) -> None:
     assert YahooProvider().label == "Yahoo live"
-    assert provider.label == f"Yahoo stand-in at {yahoo.url}"
+    assert provider.label == f"Yahoo stand-in at {yahoo.url.removeprefix('http://')}"
 
 
 def test_the_service_and_an_unused_provider_load_neither_yfinance_nor_libcurl() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+
 import pandas as pd
 import pytest
 
@@ -221,10 +224,15 @@ class TestKeys:
 class TestEntry:
     def test_a_value_with_a_table_is_the_table_and_the_rest_as_text(self) -> None:
         frame = pd.DataFrame({"close": [1.0]})
+        value = {"ticker": "AAPL", "prices": frame}
 
-        assert tables_in({"ticker": "AAPL", "prices": frame}) == [frame]
-        assert text_of({"ticker": "AAPL", "prices": frame}) == "{'ticker': 'AAPL', 'prices': '<the table above>'}"
+        assert tables_in(value) == [frame]
         assert tables_in([1, "x"]) == []
+        assert json.loads(text_of(value)) == {"ticker": "AAPL", "prices": "<the table above>"}
+
+    def test_what_json_lacks_is_written_as_python_does(self) -> None:
+        assert json.loads(text_of({"when": dt.date(2022, 12, 28)})) == {"when": "datetime.date(2022, 12, 28)"}
+        assert text_of({(1, 2): {3}}) == "{(1, 2): {3}}"
 
     def test_a_very_long_value_is_cut(self) -> None:
         assert len(text_of("x" * 100_000)) == 20_000

@@ -22,6 +22,14 @@ def test_nothing_in_a_literal_text_is_markup(text: str) -> None:
     assert all(before == "\\" for before, mark in itertools.pairwise(shown) if mark in "*:[]()$<>_&")
 
 
+@pytest.mark.parametrize("text", ["https://evil.example/x", "www.evil.example", "me@evil.example"])
+def test_an_address_does_not_become_a_link(text: str) -> None:
+    shown = literal(text)
+
+    assert shown.replace("\\", "").replace("\u2060", "") == text
+    assert "\u2060" in shown
+
+
 def test_lines_stand_one_below_the_other() -> None:
     assert lines(["a*", "b"]) == "a\\*  \nb"
 
