@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import re
 import unicodedata
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
@@ -19,7 +20,7 @@ from weakref import WeakKeyDictionary
 from avcache.backends.pattern import Pattern
 from avcache.core import serializers
 from avcache.core.cache import Cache
-from avcache.core.keys import DEFAULT_NAMESPACE, is_namespace
+from avcache.core.keys import DEFAULT_NAMESPACE, is_namespace, split_key
 from avcache.errors import ConfigError, InvalidInput, SerializationError
 from avcache.market.tickers import portfolio_key
 
@@ -30,7 +31,7 @@ KeyOf = Callable[[Mapping[str, Any]], str]
 
 _MAX_READABLE = 120
 _NAME = re.compile(r"[\w.-]{1,64}")
-_owners: WeakKeyDictionary[object, dict[str, str]] = WeakKeyDictionary()
+_owners: WeakKeyDictionary[object, dict[str, weakref.ref[Callable[..., object]]]] = WeakKeyDictionary()
 """Which function owns the plain names of a ticker namespace: by cache, then by namespace."""
 
 
@@ -89,13 +90,16 @@ def cached(
     `f(1, b=2)` and `f(1, 2)` are one key. Arguments must be plain values.
 
     Raises:
-        ConfigError: When decorating, for a prefix that begins no key, or an argument to ignore that there is not.
+        ConfigError: When decorating, for a prefix that begins no key, an argument to ignore that there is not, or a
+            name that another function has: two lambdas of a module, two closures of one factory.
     """
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
-        title = name or f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
+        title = name or _title(function).replace("<", "").replace(">", "")
         prefix = _prefix(key_prefix, title)
+        if name is None:  # who gives two functions one name wants them to share their results
+            _claim(f"{prefix}{title}:*", function, cache)
         for argument in ignored:
             if argument not in inspect.signature(function).parameters:
                 raise ConfigError(f"ignore={argument!r}: {title} has no such argument")
@@ -142,7 +146,8 @@ def cache_portfolio(
 
 def invalidate_cache(pattern: str, *, cache: Cache | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Clear *pattern* after the function has returned; after an exception nothing is cleared."""
-    Pattern(pattern)  # refused now, not after the function has done its work
+    if Pattern(pattern).is_literal:  # refused now, not after the function has done its work
+        split_key(pattern)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.iscoroutinefunction(function):
@@ -242,11 +247,30 @@ def _own(namespace: str, function: Callable[..., object], name: str | None, cach
     """Keep two functions from writing different things under one plain name."""
     if name is not None and not _NAME.fullmatch(name):
         raise ConfigError(f"name={name!r}: 1 to 64 letters, digits and _ . - are allowed")
-    title = f"{function.__module__}.{function.__qualname__}"
+    _claim(f"{namespace}:*" if name is None else f"{namespace}:*@{name}", function, cache)
+
+
+def _claim(place: str, function: Callable[..., object], cache: Cache | None) -> None:
+    """Keep two functions from answering for each other in one place; the first one keeps it while it lives."""
     owners = _owners.setdefault(_SHARED if cache is None else cache, {})
-    owner = owners.setdefault(namespace if name is None else f"{namespace}@{name}", title)
-    if owner != title:
-        raise ConfigError(f"{namespace}:* already belongs to {owner}: give {title} a name= of its own")
+    owner = owners[place]() if place in owners else None
+    if owner is not None and not _is_same(owner, function):
+        raise ConfigError(f"{place} already belongs to {_title(owner)}: give {_title(function)} a name= of its own")
+    owners[place] = weakref.ref(function)
+
+
+def _is_same(one: Callable[..., object], other: Callable[..., object]) -> bool:
+    """Whether *other* is *one*, or what a reload of its module made of it."""
+    if one is other:
+        return True
+    codes = getattr(one, "__code__", None), getattr(other, "__code__", None)
+    has_state = getattr(one, "__closure__", None) or getattr(other, "__closure__", None)
+    is_lambda = "<lambda>" in _title(one)
+    return _title(one) == _title(other) and not has_state and (not is_lambda or codes[0] == codes[1])
+
+
+def _title(function: Callable[..., object]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _first(given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

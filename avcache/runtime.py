@@ -79,8 +79,12 @@ class Runtime:
 
     @_Part
     def provider(self) -> PriceProvider:
-        """The source of prices that the settings name."""
-        return _provider(self.settings)
+        """The source of prices that the settings name; `auto` begins to look for Yahoo when it is first asked for."""
+        made = _provider(self.settings)
+        start = getattr(made, "start", None)
+        if start is not None:
+            start()
+        return made
 
     @_Part
     def ops(self) -> Ops:
@@ -90,13 +94,13 @@ class Runtime:
         return Ops(self.cache, self.market)
 
     def start(self) -> None:
-        """Begin the background work of an app: a first look at Redis, the probe for Yahoo, the access log."""
+        """Begin the background work of an app: the access log, a first look at Redis, the probe for Yahoo."""
         if self.access_log is not None:
             self.access_log.start()
-        for part in (self.cache.backend, self.provider):
-            start = getattr(part, "start", None)
-            if start is not None:
-                start()
+        look = getattr(self.cache.backend, "start", None)
+        if look is not None:
+            look()
+        self.provider.current()
 
     def close(self) -> None:
         """End what `start` began, and let go of connections."""

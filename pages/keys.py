@@ -45,7 +45,7 @@ def as_file() -> pd.DataFrame:
 rows()
 if sizes:
     csv_button("Keys as CSV", as_file, "keys.csv")
-names = [entry.key for entry in ordered(keyspace.find("*").rows, "Name")]
+names = [entry.key for entry in ordered(keyspace.snapshot().entries, "Name") if not entry.is_foreign]
 chosen = st.selectbox(
     "Look inside", names, index=None, key="keys_open", placeholder="Choose a key", bind="query-params"
 )

@@ -9,6 +9,7 @@ from avcache.market.universe import UNIVERSES
 from avcache.ui import PAGES
 from avcache.ui.components.access import may_act
 from avcache.ui.components.tables import csv_button
+from avcache.ui.components.warmup import begin
 from avcache.ui.overview import WINDOWS
 from avcache.ui.resources import TICK, get_runtime, live_overview
 
@@ -54,5 +55,5 @@ if not get_runtime().ops.keyspace.snapshot().entries:
     name, tickers = next(iter(UNIVERSES.items()))
     st.write(f"The cache is empty. Warm it up with the {len(tickers)} tickers of “{name}” to see it work.")
     if may_act() and st.button("Warm the default universe", type="primary", icon=":material/local_fire_department:"):
-        get_runtime().ops.warmup.start(tickers)
+        begin(tickers)
         st.switch_page(PAGES / "warmup.py")

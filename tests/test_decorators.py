@@ -117,7 +117,7 @@ def test_an_argument_that_is_no_plain_value_is_refused_by_name(cache: Cache, val
 
 def test_an_ignored_argument_does_not_matter(cache: Cache) -> None:
     for ignore in (["b"], ("b",), "b"):
-        f, calls = counted(cache, ignore=ignore)
+        f, calls = counted(cache, ignore=ignore, name="f")
         cache.clear("*")
 
         assert f(1, object()) == f(1, object()) == f(1)
@@ -479,3 +479,33 @@ async def test_a_coroutine_clears_after_success_only(cache: Cache) -> None:
 def test_what_is_no_pattern_is_refused_before_the_function_has_done_its_work(cache: Cache, pattern: str) -> None:
     with pytest.raises(InvalidInput, match="pattern="):
         invalidate_cache(pattern, cache=cache)
+
+
+def test_two_lambdas_of_a_module_do_not_answer_for_each_other(cache: Cache) -> None:
+    first = cached(cache=cache)(lambda x: x + 1)
+
+    with pytest.raises(ConfigError, match="name="):
+        cached(cache=cache)(lambda x: x * 10)
+    second = cached(cache=cache, name="tenfold")(lambda x: x * 10)
+
+    assert (first(2), second(2)) == (3, 20)
+
+
+def test_two_closures_of_one_factory_do_not_answer_for_each_other(cache: Cache) -> None:
+    def make(amount: int) -> Any:
+        @cached(cache=cache)
+        def add(x: int) -> int:
+            return x + amount
+
+        return add
+
+    one = make(1)
+    with pytest.raises(ConfigError, match="already belongs"):
+        make(100)
+
+    assert one(5) == 6
+
+
+def test_a_pattern_that_names_no_key_is_refused_before_the_function_has_run(cache: Cache) -> None:
+    with pytest.raises(InvalidInput):
+        invalidate_cache("price:", cache=cache)

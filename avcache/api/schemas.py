@@ -13,11 +13,14 @@ class Info(BaseModel):
     cache_type: str = Field(description="redis, valkey or memory", examples=["redis"])
     redis_version: str | None = Field(description="Version of the server; null in memory")
     total_keys: int = Field(description="Keys of this application")
-    memory_usage: str = Field(description="Memory of the store, for people", examples=["1.2 MB"])
+    memory_usage: str | None = Field(
+        description="Memory of the whole server, or of the entries in this process; null if unknown",
+        examples=["1.2 MB"],
+    )
     connected_clients: int | None = Field(description="Clients of the server; null in memory")
     is_redis: bool = Field(description="Entries are on a server (Redis or Valkey)")
     is_memory: bool = Field(description="Entries are in this process")
-    memory_bytes: int = Field(description="Added: the same as memory_usage, in bytes")
+    memory_bytes: int | None = Field(description="Added: the same as memory_usage, in bytes")
     exact: bool = Field(description="Added: false if there are more keys than the time allowed to count")
     state: str = Field(description="Added: redis, valkey, memory, degraded or recovering")
     degraded_since: float | None = Field(description="Added: since when memory serves for Redis, epoch seconds")

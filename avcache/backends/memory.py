@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,13 +70,12 @@ class MemoryBackend:
             return Cleared(sum(self._drop(key) for key in meant))
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
-        with self._mutex:
-            keys = sorted(self._live(pattern))
+        now, limit = self._clock(), max(1, limit)
         # The cursor is the last key shown: entries that come and go between two pages shift nothing.
-        start = bisect_right(keys, cursor) if cursor else 0
-        limit = max(1, limit)
-        page = tuple(keys[start : start + limit])
-        return Page(page, page[-1] if start + limit < len(keys) else "")
+        with self._mutex:
+            names = [key for key, (expires_at, _) in self._data.items() if key > cursor and expires_at > now]
+        found = heapq.nsmallest(limit + 1, filter(pattern.matches, names))
+        return Page(tuple(found[:limit]), found[limit - 1] if len(found) > limit else "")
 
     def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
         now = self._clock()

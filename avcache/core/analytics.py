@@ -34,11 +34,12 @@ class Analytics:
     def get_cache_size_by_prefix(self) -> dict[str, int]:
         """Bytes in the store by namespace, largest first."""
         sizes: dict[str, int] = {}
-        cursor = ""
+        seen, cursor = set[str](), ""
         while True:
             page = self._cache.scan("*", cursor)
-            # What lies under our prefix, but is called what no key of ours is, is left out.
-            ours = [key for key in page.keys if self._cache.namespaces.is_canonical(key)]
+            # What lies under our prefix, but is called what no key of ours is, is left out; a scan may repeat a key.
+            ours = [key for key in page.keys if key not in seen and self._cache.namespaces.is_canonical(key)]
+            seen.update(ours)
             for peek in self._cache.peek_many(ours):
                 if peek is not None:
                     sizes[peek.namespace] = sizes.get(peek.namespace, 0) + peek.size

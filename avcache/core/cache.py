@@ -27,6 +27,8 @@ from avcache.errors import InvalidInput
 __all__ = ["Cache"]
 
 T = TypeVar("T")
+_WALK = 10_000
+"""Keys of one step where all are wanted: a store in memory looks at all it has for each step."""
 
 
 class Cache:
@@ -105,11 +107,11 @@ class Cache:
             else:
                 encoded[at.text] = (data, seconds)
         # A load that began before knows nothing of these values: it must not overwrite them.
-        self._loading.overtake(lambda text, _tags: text in encoded or text in too_large)
-        if encoded:
-            self._store.put(encoded)
-        if too_large:
-            self._store.drop(too_large)  # the older values must not go on answering
+        with self._loading.overtaking(lambda text, _tags: text in encoded or text in too_large):
+            if encoded:
+                self._store.put(encoded)
+            if too_large:
+                self._store.drop(too_large)  # the older values must not go on answering
 
     def exists(self, key: str) -> bool:
         """Whether *key* has a fresh value. Not counted."""
@@ -123,8 +125,8 @@ class Cache:
     def delete(self, key: str) -> Cleared:
         """Drop *key*; returns 1 if it was there, else 0."""
         text = self.namespaces.key(key).text
-        self._loading.overtake(lambda other, _tags: other == text)
-        return self.backend.delete([text])
+        with self._loading.overtaking(lambda other, _tags: other == text):
+            return self.backend.delete([text])
 
     def peek(self, key: str) -> Peek | None:
         """Look at an entry, fresh or stale, without counting or decoding it."""
@@ -148,7 +150,7 @@ class Cache:
         """All keys that match, stale ones included, sorted. Walks the keyspace: `scan` where it may be large."""
         cursor, found = "", set[str]()
         while True:
-            page = self.scan(pattern, cursor)
+            page = self.scan(pattern, cursor, _WALK)
             found.update(page.keys)
             cursor = page.cursor
             if not cursor:
@@ -161,8 +163,8 @@ class Cache:
     def clear(self, pattern: str) -> Cleared:
         """Drop every key that matches, stale ones included. Loads under way store nothing of it afterwards."""
         meant = self.namespaces.pattern(pattern)
-        self._loading.overtake(lambda text, _tags: meant.matches(text))
-        return self.backend.clear(meant)
+        with self._loading.overtaking(lambda text, _tags: meant.matches(text)):
+            return self.backend.clear(meant)
 
     def tag(self, tags: Sequence[str]) -> TaggedView:
         """A view whose keys belong to *tags*, apart from the same keys elsewhere."""
@@ -171,8 +173,8 @@ class Cache:
     def flush_tag(self, tag: str) -> Cleared:
         """Drop every entry that carries *tag*. Walks the keyspace."""
         (label,) = check_tags([tag])
-        self._loading.overtake(lambda _text, tags: label in tags)
-        return self.backend.clear(self.namespaces.pattern("*"), _Carries(label))
+        with self._loading.overtaking(lambda _text, tags: label in tags):
+            return self.backend.clear(self.namespaces.pattern("*"), _Carries(label))
 
     def get_or_load(
         self,

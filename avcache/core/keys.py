@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from avcache.backends.pattern import Pattern
 from avcache.errors import ConfigError, InvalidInput
 
-__all__ = ["DEFAULT_NAMESPACE", "Key", "Namespace", "Namespaces", "is_namespace"]
+__all__ = ["DEFAULT_NAMESPACE", "Key", "Namespace", "Namespaces", "is_namespace", "split_key"]
 
 DEFAULT_NAMESPACE = "default"
 _MAX_CHARACTERS = 512
@@ -25,6 +25,20 @@ _ALLOWED = (
 def is_namespace(text: str) -> bool:
     """Whether *text* may stand before the colon of a key."""
     return _NAMESPACE.fullmatch(text) is not None
+
+
+def split_key(text: str) -> tuple[str, str]:
+    """The namespace of a key and what follows it. Raises `InvalidInput`."""
+    if not 1 <= len(text) <= _MAX_CHARACTERS:
+        raise InvalidInput("key", text, _ALLOWED)
+    if any(unicodedata.category(character).startswith("C") for character in text):
+        raise InvalidInput("key", text, _ALLOWED)
+    name, colon, rest = unicodedata.normalize("NFC", text).partition(":")
+    if not colon:
+        name, rest = DEFAULT_NAMESPACE, name
+    if not rest or not is_namespace(name):
+        raise InvalidInput("key", text, _ALLOWED)
+    return name, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +112,6 @@ class Namespaces:
         return Pattern(f"{name}:{self._known[name].canonical(rest)}")
 
     def _parse(self, text: str) -> Key:
-        if not 1 <= len(text) <= _MAX_CHARACTERS:
-            raise InvalidInput("key", text, _ALLOWED)
-        if any(unicodedata.category(character).startswith("C") for character in text):
-            raise InvalidInput("key", text, _ALLOWED)
-        name, colon, rest = unicodedata.normalize("NFC", text).partition(":")
-        if not colon:
-            name, rest = DEFAULT_NAMESPACE, name
-        if not rest or not is_namespace(name):
-            raise InvalidInput("key", text, _ALLOWED)
+        name, rest = split_key(text)
         # Once more: the upper case of a composed letter may be two characters.
         return Key(unicodedata.normalize("NFC", f"{name}:{self[name].canonical(rest)}"), name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -66,12 +67,11 @@ class Loading:
             return cast("T", value)
         try:
             result, led = self._flights.run(plan.flight, lambda: self._load(plan, load))
-            return cast("T", self._own(plan, result, led=led))
         except Exception:
             if value is MISS:
                 raise
-            logger.warning("cache.served_stale", extra={"key": plan.at.text})
-            return cast("T", value)
+            return cast("T", self._served_stale(plan, value))
+        return cast("T", self._own(plan, result, led=led, had_stale=value is not MISS))
 
     async def aget(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> T:
         """`get` for coroutines."""
@@ -86,20 +86,29 @@ class Loading:
             return cast("T", value)
         try:
             result, led = await self._flights.arun(plan.flight, lambda: self._aload(plan, load))
-            return cast("T", self._own(plan, result, led=led))
         except Exception:
             if value is MISS:
                 raise
-            logger.warning("cache.served_stale", extra={"key": plan.at.text})
-            return cast("T", value)
+            return cast("T", self._served_stale(plan, value))
+        return cast("T", self._own(plan, result, led=led, had_stale=value is not MISS))
 
-    def overtake(self, scope: Scope) -> None:
-        """What is loading now and is covered by *scope* is not stored, and nobody who comes now waits for it."""
-        for load in self._fence.raise_for(scope):
-            self._flights.forget(_flight(load.key, load.source))
+    @contextmanager
+    def overtaking(self, scope: Scope) -> Iterator[None]:
+        """
+        Stands around an invalidation, or a write by hand, of what *scope* covers.
+
+        What was loading before it ended is not stored, and nobody who comes after it waits for that.
+        """
+        overtaken: list[UnderWay] = []
+        try:
+            with self._fence.overtaking(scope) as overtaken:
+                yield
+        finally:
+            for load in overtaken:
+                self._flights.forget(_flight(load.key, load.source))
 
     def _cached(self, plan: LoadPlan) -> tuple[Any, bool]:
-        """The value, or `MISS`, and whether it is fresh; counted."""
+        """The value, or `MISS`, and whether it is fresh; counted, unless the load is to tell what it was."""
         found = self._store.find(plan.at)
         if found is not None and found.head.source == plan.source:
             value = self._store.value(plan.at, found)
@@ -109,7 +118,8 @@ class Loading:
             # A store may keep an entry a little longer than this caller's stale_ttl allows.
             usable = self._store.wall() < found.head.fresh_until + plan.stale_ttl
             if value is not MISS and usable and plan.stale != "refuse":
-                self._store.note(plan.at, "stale_hits" if plan.stale == "serve" else "misses")
+                if plan.stale == "serve":
+                    self._store.note(plan.at, "stale_hits")
                 return value, False
         self._store.note(plan.at, "misses")
         return MISS, False
@@ -158,14 +168,12 @@ class Loading:
         store.counters.count(plan.at.namespace, "loads")
         store.counters.count(plan.at.namespace, "load_seconds", took)
         payload, data = self._encoded(plan, value, took)
-        if data is None:
-            store.drop([key])  # no older value may go on answering in its place
-        elif not under_way.is_overtaken:
-            ttl, entry = data
-            store.put({key: (entry, ttl + plan.stale_ttl)})
-            # An invalidation that came between the check and the write has swept too early to see it.
-            if under_way.is_overtaken:
-                store.drop([key])
+        with self._fence.storing(under_way) as may_store:
+            if may_store and data is None:
+                store.drop([key])  # no older value may go on answering in its place
+            elif may_store and data is not None:
+                ttl, entry = data
+                store.put({key: (entry, ttl + plan.stale_ttl)})
         return payload
 
     def _encoded(self, plan: LoadPlan, value: object, took: float) -> tuple[bytes | None, tuple[float, bytes] | None]:
@@ -180,8 +188,15 @@ class Loading:
         entry = self._store.encode(Head(plan.at.text, now, now + ttl, took, plan.tags, plan.source), payload)
         return payload, None if entry is None else (ttl, entry)
 
-    def _own(self, plan: LoadPlan, result: tuple[Any, bytes | None], *, led: bool) -> Any:
+    def _served_stale(self, plan: LoadPlan, value: Any) -> Any:
+        self._store.note(plan.at, "stale_hits")
+        logger.warning("cache.served_stale", extra={"key": plan.at.text})
+        return value
+
+    def _own(self, plan: LoadPlan, result: tuple[Any, bytes | None], *, led: bool, had_stale: bool) -> Any:
         """Those who waited get a value of their own: what one caller does to it must not reach another."""
+        if had_stale:  # not counted before the load had told
+            self._store.note(plan.at, "misses")
         value, payload = result
         if led:
             return value

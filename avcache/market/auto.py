@@ -70,6 +70,9 @@ class AutoProvider:
             thread = self._thread
         if thread is not None:
             thread.join(timeout)
+        close = getattr(self._live, "close", None)
+        if close is not None:
+            close()
 
     def _watch(self) -> None:
         while not self._stopped.is_set():

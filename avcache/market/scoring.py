@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import msgspec
@@ -89,6 +90,7 @@ def score(
     *,
     source: str,
     computed_at: float,
+    unavailable: Mapping[str, str] | None = None,
 ) -> Score:
     """
     Return the score of *history* as of its last session.
@@ -98,6 +100,7 @@ def score(
         benchmark: Prices of the market; None leaves the relative part out. Sessions after the last one of
             *history* are ignored.
         fundamentals: As `PriceProvider.fundamentals`; None leaves the fundamental part out.
+        unavailable: Why a part's input could not be had, by the part's name.
         source: The name of the provider.
         computed_at: Epoch seconds.
     """
@@ -110,6 +113,7 @@ def score(
         "fundamental": components.fundamental(fundamentals),
         "relative": components.relative(closes, market),
     }
+    parts = {name: _because(part, (unavailable or {}).get(name)) for name, part in parts.items()}
     weighed, coverage, composite = _compose(parts)
     return Score(
         ticker=history.ticker,
@@ -151,6 +155,10 @@ def from_record(record: dict[str, Any]) -> Score:
         msgspec.ValidationError: *record* has other fields, as after an upgrade.
     """
     return msgspec.convert(record, Score)
+
+
+def _because(part: Part, reason: str | None) -> Part:
+    return part if part.value is not None or reason is None else replace(part, missing=reason)
 
 
 def _compose(parts: dict[str, Part]) -> tuple[dict[str, Component], float, float | None]:

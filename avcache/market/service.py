@@ -227,27 +227,32 @@ class _Reader:
         return {"ticker": history.ticker, "currency": history.currency, "prices": history.prices}
 
     def _compute_score(self, ticker: str, stale: StalePolicy) -> Score:
-        history = self.input_history(ticker, stale)
+        history, unavailable = self.input_history(ticker, stale), dict[str, str]()
+
+        def optional(part: str, read: Callable[[], T]) -> T | None:
+            """None where the input of *part* cannot be had: the score says so by its coverage, and why."""
+            try:
+                return read()
+            except ProviderError as exc:
+                unavailable[part] = f"{exc.reason.replace('_', ' ')}: {exc.detail}"
+                logger.info("score.part_missing", extra={"part": part, "ticker": exc.ticker, "reason": exc.reason})
+                return None
+
+        benchmark = optional("relative", lambda: self.input_history(self.provider.benchmark, stale))
+        fundamentals = optional("fundamental", lambda: self._fundamentals(ticker))
         return scoring.score(
             history,
-            self._optional("benchmark", lambda: self.input_history(self.provider.benchmark, stale)),
-            self._optional("fundamentals", lambda: self._fundamentals(ticker)),
+            benchmark,
+            fundamentals,
             source=self.provider.name,
             computed_at=self.clock(),
+            unavailable=unavailable,
         )
 
     def _fundamentals(self, ticker: str) -> dict[str, float] | None:
         return self.cache.get_or_load(
             f"fundamentals:{ticker}", lambda: self.provider.fundamentals(ticker), source=self.provider.name
         )
-
-    def _optional(self, part: str, read: Callable[[], T]) -> T | None:
-        """Return None where *part* cannot be had: the score says so by its coverage."""
-        try:
-            return read()
-        except ProviderError as exc:
-            logger.info("score.part_missing", extra={"part": part, "ticker": exc.ticker, "reason": exc.reason})
-            return None
 
 
 def _history_of(record: dict[str, Any]) -> PriceHistory:

@@ -22,7 +22,8 @@ _SHOWN_CHARACTERS = 20_000
 def describe(entry: Peek) -> str:
     """One line about an entry."""
     if entry.is_foreign:
-        return f"Foreign data of {format_bytes(entry.size)}: not written by avcache, and never read or changed by it."
+        size = format_bytes(entry.size)
+        return f"Foreign data of {size}: not written by avcache and never read by it; only a clear drops it."
     age = describe_age(entry, if_stale=f"stale, kept {format_age(entry.expires_in)} longer")
     how = f"loaded in {format_seconds(entry.load_seconds)}" if entry.load_seconds is not None else "set by a caller"
     source = f" from {entry.source}" if entry.source else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
-from avcache.core.counters import Counters, Counts
+from avcache.core.counters import Counters, Counts, Stats
 from avcache.core.keys import Namespaces
 from avcache.formats import format_bytes, format_count, format_percent, format_seconds
 from avcache.ops.keyspace import Snapshot
@@ -57,10 +57,10 @@ def overview(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, win
     """Put together what happened in the last *window* seconds and what is there now."""
     recent = counters.stats(window)
     moments, series = counters.series(window, max(10.0, window / _STEPS))
-    course = _together(series)
+    course = _by_step(moments, series)
     table = _namespaces(counters, snapshot, namespaces, window)
     return OverviewModel(
-        tiles=_tiles(recent.total, course),
+        tiles=_tiles(recent, course),
         moments=tuple(moments),
         rates={name: tuple(counts.hit_rate for counts in steps) for name, steps in sorted(series.items())},
         namespaces=table,
@@ -83,7 +83,8 @@ _COLUMNS = [
 ]
 
 
-def _tiles(total: Counts, course: list[Counts]) -> tuple[Tile, ...]:
+def _tiles(recent: Stats, steps: Sequence[Stats]) -> tuple[Tile, ...]:
+    total, course = recent.total, [step.total for step in steps]
     hits = Tile(
         "Hits",
         format_count(total.hits + total.stale_hits),
@@ -111,9 +112,9 @@ def _tiles(total: Counts, course: list[Counts]) -> tuple[Tile, ...]:
     )
     saved = Tile(
         "Time saved",
-        format_seconds(total.saved_seconds) if total.loads else "–",
-        tuple(counts.saved_seconds for counts in course),
-        "Estimate: hits times the mean duration of a load in the same window.",
+        format_seconds(recent.saved_seconds) if total.loads else "–",
+        tuple(step.saved_seconds for step in steps),
+        "Estimate: the hits of each namespace times the mean duration of its loads in the same window.",
     )
     return rate, hits, misses, loads, saved
 
@@ -168,11 +169,5 @@ def _trouble(total: Counts) -> tuple[tuple[str, str], ...]:
     return tuple((what, format_count(number)) for what, number in found.items() if number)
 
 
-def _together(series: Mapping[str, list[Counts]]) -> list[Counts]:
-    together: list[Counts] = []
-    for steps in zip(*series.values(), strict=True):
-        total = Counts()
-        for counts in steps:
-            total.add(counts)
-        together.append(total)
-    return together
+def _by_step(moments: Sequence[float], series: Mapping[str, list[Counts]]) -> list[Stats]:
+    return [Stats({name: steps[at] for name, steps in series.items()}, moment) for at, moment in enumerate(moments)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -221,29 +222,72 @@ async def test_a_coroutine_that_asks_for_its_own_key_does_not_wait_for_itself(fl
     assert await asyncio.wait_for(flights.arun("k", load), 5) == (6, True)
 
 
+def everything(_key: str, _tags: Sequence[str]) -> bool:
+    return True
+
+
 def test_the_fence_overtakes_the_loads_that_are_covered_and_no_others() -> None:
     fence = Fence()
     with fence.load("a", "s", ["t"]) as first, fence.load("b") as second:
-        covered = fence.raise_for(lambda key, _tags: key == "a")
+        with fence.overtaking(lambda key, _tags: key == "a") as covered:
+            assert covered == [first]
 
-        assert covered == [first]
         assert (first.is_overtaken, second.is_overtaken) == (True, False)
-        assert fence.raise_for(lambda _key, tags: "t" in tags) == [first]
+        with fence.overtaking(lambda _key, tags: "t" in tags) as covered:
+            assert covered == [first]
 
 
-def test_the_fence_does_not_touch_a_load_that_begins_later_or_is_over() -> None:
+def test_a_load_that_begins_within_an_invalidation_is_overtaken_and_one_after_it_is_not() -> None:
     fence = Fence()
-    with fence.load("a") as over:
+
+    with fence.overtaking(everything) as overtaken, fence.load("a") as within:
         pass
+    with fence.overtaking(everything) as overtaken:
+        still_open = fence.load("b")
+        late = still_open.__enter__()
+    with fence.load("a") as later, fence.storing(later) as may_store:
+        assert may_store
 
-    assert fence.raise_for(lambda _key, _tags: True) == []
-    with fence.load("a") as later:
-        assert (over.is_overtaken, later.is_overtaken) == (False, False)
+    assert within.is_overtaken
+    assert overtaken == [late]
+    still_open.__exit__(None, None, None)
 
 
-def test_the_fence_lets_go_of_a_load_that_failed() -> None:
+def test_what_was_overtaken_may_not_store() -> None:
+    fence = Fence()
+
+    with fence.load("a") as load:
+        with fence.overtaking(everything):
+            pass
+        with fence.storing(load) as may_store:
+            assert not may_store
+
+
+def test_an_invalidation_waits_for_a_store_under_way() -> None:
+    fence, order = Fence(), list[str]()
+
+    def invalidate() -> None:
+        with fence.overtaking(everything):
+            order.append("invalidated")
+
+    with fence.load("a") as load, fence.storing(load) as may_store:
+        thread = threading.Thread(target=invalidate)
+        thread.start()
+        thread.join(0.05)
+        order.append("stored")
+    thread.join(5)
+
+    assert may_store
+    assert order == ["stored", "invalidated"]
+
+
+def test_the_fence_lets_go_of_a_load_that_failed_or_is_over() -> None:
     fence = Fence()
     with pytest.raises(KeyError), fence.load("a"):
         raise KeyError
+    with fence.load("a") as over:
+        pass
 
-    assert fence.raise_for(lambda _key, _tags: True) == []
+    with fence.overtaking(everything) as overtaken:
+        assert overtaken == []
+    assert not over.is_overtaken

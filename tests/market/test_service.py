@@ -255,3 +255,16 @@ def test_a_record_of_another_version_is_loaded_anew(cache: DictCache, market: Ma
     found = (market.price("AAPL"), market.score("AAPL"), market.portfolio({"AAPL": 1}).total_value)
 
     assert found == wanted
+
+
+def test_a_score_says_why_an_input_could_not_be_had(cache: DictCache) -> None:
+    class Refusing(MemoryProvider):
+        def fundamentals(self, ticker: str) -> dict[str, float] | None:
+            raise ProviderError(ticker, "rate_limited", "Yahoo refuses more requests for now")
+
+    provider = Refusing({ticker: steady(0.001, ticker=ticker) for ticker in ("AAPL", "MKT")})
+
+    found = Market(cache, provider).score("AAPL")
+
+    assert found.components["fundamental"].missing == "rate limited: Yahoo refuses more requests for now"
+    assert found.coverage < 1

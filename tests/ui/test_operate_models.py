@@ -218,7 +218,7 @@ class TestKeys:
         assert describe(entry("price:AAPL", age=108)) == "1:48 old, fresh for 3:12 · loaded in 500 ms · 100 B"
         assert "stale, kept 58:20 longer" in describe(entry("price:OLD", age=400))
         assert "set by a caller" in describe(entry("price:SET", took=None))
-        assert "never read or changed" in describe(FOREIGN)
+        assert "only a clear drops it" in describe(FOREIGN)
 
 
 class TestEntry:

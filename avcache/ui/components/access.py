@@ -8,20 +8,23 @@ import streamlit as st
 
 from avcache.ui.resources import get_runtime
 
-__all__ = ["may_act"]
+__all__ = ["is_unlocked", "may_act"]
+
+
+def is_unlocked() -> bool:
+    """
+    Whether this session may change something.
+
+    Ask at the time of the act: the token may have changed since the page was drawn.
+    """
+    token = get_runtime().settings.avcache_api_token
+    given = str(st.session_state.get("access_token", ""))
+    return token is None or hmac.compare_digest(given.encode(), token.get_secret_value().encode())
 
 
 def may_act() -> bool:
-    """
-    Whether this session may change something; asks for the token where one is set.
-
-    Ask again at the time of the act: the token may have changed since the page was drawn.
-    """
-    token = get_runtime().settings.avcache_api_token
-    if token is None:
-        return True
-    given = str(st.session_state.get("access_token", ""))
-    if hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+    """`is_unlocked`, and if not so a form that asks for the token; once on a page."""
+    if is_unlocked():
         return True
     with st.form("access"):
         st.text_input("Access token", type="password", key="access_entry", help="The value of AVCACHE_API_TOKEN")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from avcache.ops.warmup import Coverage, JobRunning
-from avcache.ui.components.access import may_act
+from avcache.ui.components.access import is_unlocked, may_act
 from avcache.ui.components.tables import csv_button, state_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.warmup import exported, outcome_table, progress_text
 from avcache.ui.words import counted, literal
 
-__all__ = ["latest_run", "stage", "start_button"]
+__all__ = ["begin", "latest_run", "stage", "start_button"]
 
 Stage = tuple[float, bool] | None
 
@@ -25,11 +27,16 @@ def start_button(coverage: Coverage) -> None:
     running = warmup.latest is not None and warmup.latest.is_running
     label = f"Warm {counted(gaps, 'ticker')}" if gaps else "All fresh"
     if may_act() and st.button(label, type="primary", disabled=running or not gaps, key="warmup_start"):
-        try:
-            warmup.start(coverage.gaps)
-        except JobRunning as exc:
-            st.toast(literal(str(exc)))
+        begin(coverage.gaps)
         st.rerun()
+
+
+def begin(tickers: Sequence[str]) -> None:
+    """Start a warm-up; says so where another one runs already."""
+    try:
+        get_runtime().ops.warmup.start(tickers)
+    except JobRunning as exc:
+        st.toast(literal(str(exc)))
 
 
 def stage() -> Stage:
@@ -56,7 +63,8 @@ def _watch(drawn: Stage) -> None:
     # As high as the button, so that the table below stays where it is when the job ends.
     with st.container(horizontal=True, vertical_alignment="bottom", height=_BUTTON_HEIGHT, border=False):
         st.progress(len(job.outcomes) / len(job.tickers) if is_running else 1.0, text=progress_text(job))
-        if is_running and st.button("Stop", icon=":material/stop:", disabled=job.is_cancelled):
+        may_stop = is_running and is_unlocked()
+        if may_stop and st.button("Stop", icon=":material/stop:", disabled=job.is_cancelled):
             job.cancel()
     st.dataframe(
         outcome_table(job),
