@@ -43,7 +43,7 @@ class InvalidInput(CacheError, ValueError):
     """What a caller gave is not usable: names the *field*, the value found, and what is *allowed*."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        shown = ascii(value)
+        shown = repr(value)
         if len(shown) > _SHOWN_CHARACTERS:
             shown = f"{shown[:_SHOWN_CHARACTERS]}…"
         super().__init__(f"{field}={shown}: {allowed}")

@@ -15,12 +15,14 @@ from avcache.ui.words import counted, literal
 
 def show(plan: ClearPlan) -> None:
     st.write(literal(describe_plan(plan)))
-    if not plan.keys:
+    if not plan.keys and plan.is_exact:
         st.caption("Nothing matches, so there is nothing to clear.")
         return
-    st.caption("What would go:" if len(plan.samples) == plan.keys else f"The first {len(plan.samples)}:")
-    st.code("\n".join(plan.samples), language=None)
-    if may_act() and st.button(f"Clear {counted(plan.keys, 'key')}", type="primary", icon=":material/delete:"):
+    if plan.keys:
+        st.caption("What would go:" if len(plan.samples) == plan.keys else f"The first {len(plan.samples)}:")
+        st.code("\n".join(plan.samples), language=None)
+    label = f"Clear {counted(plan.keys, 'key')}" if plan.is_exact else "Clear all that match"
+    if may_act() and st.button(label, type="primary", icon=":material/delete:"):
         confirm_clear(plan)
 
 

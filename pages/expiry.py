@@ -10,17 +10,16 @@ from avcache.ui.expiry import expiry
 from avcache.ui.resources import TICK, get_runtime
 
 keyspace = get_runtime().ops.keyspace
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    namespace = st.pills(
-        "Namespace",
-        list(keyspace.snapshot().namespaces),
-        key="expiry_namespace",
-        bind="query-params",
-        help="None chosen: all",
-    )
-    measure = st.segmented_control(
-        "Measure", ["Keys", "Bytes"], default="Keys", required=True, key="expiry_measure", bind="query-params"
-    )
+namespace = st.pills(
+    "Namespace",
+    list(keyspace.snapshot().namespaces),
+    key="expiry_namespace",
+    bind="query-params",
+    help="None chosen: all",
+)
+measure = st.segmented_control(
+    "Measure", ["Keys", "Bytes"], default="Keys", required=True, key="expiry_measure", bind="query-params"
+)
 
 
 @st.fragment(run_every=TICK)
@@ -38,7 +37,8 @@ def live() -> None:
             help="Past their ttl: served while they are loaded again.",
         )
     if not model.fresh:
-        st.caption("Nothing fresh is in the cache. Warm-up fills it.")
+        nothing = "Nothing fresh is in the cache. Warm-up fills it."
+        st.caption(nothing if snapshot.is_exact else "Not all keys could be looked at; none of those seen is fresh.")
         return
     st.plotly_chart(
         expiry_histogram(model, by_size=measure == "Bytes"),
@@ -46,7 +46,7 @@ def live() -> None:
         alt="Time left of the fresh entries",
     )
     shown, as_of = f"{model.fresh - model.later:,} fresh entries", format_clock(snapshot.taken_at)
-    exact = "all keys" if snapshot.is_exact else f"the first {len(snapshot.entries):,} keys that the time allowed"
+    exact = "all keys" if snapshot.is_exact else f"the {len(snapshot.entries):,} keys that could be looked at"
     later = f" {model.later:,} more expire later than in an hour: choose their namespace." if model.later else ""
     st.caption(f"{shown} of {exact}, as of {as_of}.{later}")
 

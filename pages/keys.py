@@ -33,7 +33,8 @@ def rows() -> None:
     if found.rows:
         key_pages(ordered(found.rows, order), is_exact=found.is_exact)
     else:
-        st.caption("No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read.")
+        nothing = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
+        st.caption(nothing if found.is_exact else "Not all keys could be looked at; none of those seen matches.")
 
 
 def as_file() -> pd.DataFrame:

@@ -41,7 +41,7 @@ def live() -> None:
             column_config={"Namespace": st.column_config.TextColumn(pinned=True)},
             alt="Keys, size, reads and hit rates of each namespace",
         )
-        exact = "exact" if model.is_exact else "the first keys that the time allowed"
+        exact = "exact" if model.is_exact else "those that could be looked at"
         st.caption(
             f"Hits, misses and mean load: last {window}. Keys and sizes: {exact}, as of {format_clock(model.taken_at)}."
         )

@@ -56,7 +56,7 @@ def parse_tickers(given: str | Sequence[str], field: str = "tickers", limit: int
     tickers = [_ticker(word) for word in words]
     bad = [word for word, ticker in zip(words, tickers, strict=True) if ticker is None]
     if bad:
-        raise InvalidInput(field, given, f"no tickers: {', '.join(map(ascii, bad))}; {_ALLOWED}")
+        raise InvalidInput(field, given, f"no tickers: {', '.join(map(repr, bad))}; {_ALLOWED}")
     unique = tuple(dict.fromkeys(ticker for ticker in tickers if ticker is not None))
     if not 1 <= len(unique) <= limit:
         raise InvalidInput(field, given, f"1 to {limit} tickers are allowed, {len(unique)} found")
@@ -141,7 +141,7 @@ def _pasted(text: str) -> Iterable[tuple[str, str, str]]:
         line = unicodedata.normalize("NFKC", raw).strip()
         if line and not (first and _is_heading(line)):
             found = _HOLDING.fullmatch(line)
-            place = f"line {number} {line!a}"
+            place = f"line {number} {line!r}"
             yield (place, found["ticker"], found["shares"]) if found else (place, "", "")
         first = first and not line
 

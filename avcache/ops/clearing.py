@@ -62,7 +62,9 @@ class Clearing:
             if not cursor or self._clock() > deadline:
                 break
         total = sum(refill) if refill else None
-        return ClearPlan(meant, len(seen), not cursor, size, total, tuple(sorted(seen)[:_SAMPLES]))
+        # While Redis is away, only memory was seen.
+        is_exact = not cursor and not self._cache.state().is_degraded
+        return ClearPlan(meant, len(seen), is_exact, size, total, tuple(sorted(seen)[:_SAMPLES]))
 
     def clear(self, pattern: str) -> Cleared:
         """Drop every key that matches and return exactly how many went."""

@@ -97,7 +97,7 @@ class Keyspace:
             found.update((peek.key, peek) for peek in peek_found(self._cache, page.keys))
             cursor = page.cursor
             if not cursor or len(found) >= _MOST_KEYS or self._clock() > deadline:
-                return tuple(found.values()), not cursor
+                return tuple(found.values()), not cursor and not self._cache.state().is_degraded
 
 
 def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:

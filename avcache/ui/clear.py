@@ -17,7 +17,7 @@ TYPE_TO_CONFIRM: Final = 1000
 
 def describe_plan(plan: ClearPlan) -> str:
     """How much would go."""
-    how_sure = "exact" if plan.is_exact else "at least: there are more than the time allowed to look at"
+    how_sure = "exact" if plan.is_exact else "at least: not all keys could be looked at"
     refill = f" · loading them again takes about {format_seconds(plan.refill_seconds)}" if plan.refill_seconds else ""
     return f"{counted(plan.keys, 'key')} ({how_sure}) · {format_bytes(plan.size)}{refill}"
 

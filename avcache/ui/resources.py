@@ -8,11 +8,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from avcache import runtime
+from avcache.backends.base import State
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
 
-__all__ = ["TICK", "get_runtime", "live_overview"]
+__all__ = ["TICK", "get_runtime", "live_overview", "look_at_backend"]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -22,6 +23,14 @@ TICK: Final = 2.0
 def get_runtime() -> Runtime:
     """The runtime of this process: the one that REST uses, too."""
     return runtime.shared()
+
+
+@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)
+def look_at_backend() -> State:
+    """What serves right now, after one read that is not counted: once per tick, however many look."""
+    cache = get_runtime().cache
+    cache.peek("default:look")
+    return cache.state()
 
 
 @st.cache_resource(show_spinner=False, ttl=1.5, max_entries=8)

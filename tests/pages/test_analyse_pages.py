@@ -194,7 +194,7 @@ def test_loading_many_scores_needs_the_token(monkeypatch: pytest.MonkeyPatch) ->
     app = open_page(MOMENTUM)
 
     assert "Load the missing scores" not in labels(app)
-    assert "needs the token" in texts(app)
+    assert "need the token" in texts(app)
 
 
 # -- portfolio

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
+from avcache.ops.warmup import WarmupJob
 from avcache.ui import PAGES, SHELL
 from tests.servers import free_port
 
@@ -217,3 +218,48 @@ def test_nobody_acts_without_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not any(label.startswith("Clear ") for label in without)
     assert any(button.label.startswith("Clear ") for button in app.button)
+
+
+def test_a_wrong_token_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-16-characters")
+    app = open_page("warmup")
+    app.text_area(key="warmup_tickers").set_value("AAPL").run()
+
+    app.text_input(key="access_entry").set_value("wrong")
+    next(button for button in app.button if button.label == "Unlock").click().run()
+
+    assert "That is not the token." in texts(app)
+
+
+def test_nobody_stops_a_warm_up_without_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-16-characters")
+    warmup = runtime.shared().ops.warmup
+    warmup.latest = WarmupJob(("AAPL",), ("price",), 0.0)
+
+    app = open_page("warmup")
+
+    assert "Stop" not in [button.label for button in app.button]
+    warmup.latest.finish(0.0)
+
+
+def test_what_redis_holds_can_be_cleared_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    monkeypatch.setenv("REDIS_PORT", str(free_port()))
+    runtime.shared().start()
+    app = open_page("clear")
+
+    app.text_input(key="clear_pattern").set_value("momentum:*")
+    app.button[0].click().run()
+
+    assert "at least" in texts(app)
+    assert "Clear all that match" in [button.label for button in app.button]
+
+
+def test_an_outage_does_not_look_like_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    monkeypatch.setenv("REDIS_PORT", str(free_port()))
+    runtime.shared().start()
+
+    seen = texts(open_page("keys")) + texts(open_page("expiry"))
+
+    assert seen.count("Not all keys could be looked at") == 2

@@ -30,6 +30,8 @@ def may_act() -> bool:
         st.text_input("Access token", type="password", key="access_entry", help="The value of AVCACHE_API_TOKEN")
         if st.form_submit_button("Unlock", icon=":material/lock_open:"):
             st.session_state["access_token"] = st.session_state["access_entry"]
-            st.rerun()
-    st.caption("Looking is free; whatever changes the cache needs the token.")
+            if is_unlocked():
+                st.rerun()
+            st.error("That is not the token.")
+    st.caption("Clearing, deleting and warming need the token.")
     return False

@@ -18,7 +18,7 @@ __all__ = ["confirm_clear"]
 @st.dialog("Clear the cache?", icon=":material/delete_sweep:")
 def confirm_clear(plan: ClearPlan) -> None:
     """Ask, clear, and leave the result in the session as `clear_result`."""
-    keys = counted(plan.keys, "key")
+    keys = counted(plan.keys, "key") if plan.is_exact else "All keys"
     st.write(f"{keys} matching the pattern below will be dropped. What is asked for again is loaded again.")
     st.code(plan.pattern, language=None)
     typed = plan.pattern

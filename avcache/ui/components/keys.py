@@ -19,10 +19,10 @@ def key_pages(entries: Sequence[Peek], *, is_exact: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         pages = -(-len(entries) // PAGE_ROWS)
         # Below the table: it stays where it is when one key more makes a second page.
-        page = st.pagination(pages, key="keys_page") if pages > 1 else 1
+        page = st.pagination(pages, key="keys_page", bind="query-params") if pages > 1 else 1
         first = (page - 1) * PAGE_ROWS
         shown = entries[first : first + PAGE_ROWS]
-        total = f"{len(entries):,}, exact" if is_exact else f"the first {len(entries):,} found, there are more"
+        total = f"{len(entries):,}, exact" if is_exact else f"the first {len(entries):,} found, there may be more"
         st.caption(f"{first + 1:,}–{first + len(shown):,} of {total}", width="content")
     table.dataframe(
         key_table(shown),

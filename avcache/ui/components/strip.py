@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from avcache.formats import format_clock
-from avcache.ui.resources import TICK, get_runtime
+from avcache.ui.resources import TICK, get_runtime, look_at_backend
 from avcache.ui.strip import strip
 from avcache.ui.words import literal
 
@@ -20,7 +20,7 @@ def state_strip() -> None:
     runtime = get_runtime()
     now = time.time()
     provider = runtime.provider.current()
-    model = strip(runtime.cache.state(), provider.name, provider.label, runtime.cache.stats(60).total, now)
+    model = strip(look_at_backend(), provider.name, provider.label, runtime.cache.stats(60).total, now)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for badge in (model.backend, model.source):
             st.badge(literal(badge.text), icon=badge.icon, color=badge.colour, help=badge.help)
