@@ -8,9 +8,10 @@ import streamlit as st
 
 from avcache.market.tickers import portfolio_key
 from avcache.ui.charts.analyse import weight_chart
+from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.holdings import ask_for_holdings
 from avcache.ui.components.tables import csv_button, day_column, number_columns, rating_column, score_column
-from avcache.ui.portfolio import exported, portfolio_view
+from avcache.ui.portfolio import exported, freshness, portfolio_view
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import lines, literal
 
@@ -20,13 +21,17 @@ if not holdings:
 runtime = get_runtime()
 with st.spinner(f"Analysing {len(holdings)} positions"):
     analysis = runtime.market.portfolio(holdings)
-view = portfolio_view(analysis, runtime.cache.peek(portfolio_key(holdings)), runtime.market.label, time.time())
+entry, source = runtime.cache.peek(portfolio_key(holdings)), runtime.market.label
+view = portfolio_view(analysis, entry, source, time.time())
 with st.grid(4, min_column_width=150):
     st.metric("Total value", view.total_value, border=True)
     st.metric("Average score", view.average_score, border=True, help="Plain mean of the scored positions.")
     st.metric("Weighted score", view.weighted_score, border=True, help="Weighted by value.")
     st.metric("Positions priced", view.positions, border=True, help="The others count in no total and no mean.")
-st.caption(literal(view.freshness))
+if entry is None:
+    st.caption(literal(view.freshness))
+else:
+    aging_caption(entry, lambda aged, now: freshness(analysis, aged, source, now))
 if view.missing:
     st.warning(lines(view.missing), title="Left out", icon=":material/warning:")
 if not view.table.empty:

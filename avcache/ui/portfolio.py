@@ -15,7 +15,7 @@ from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.numbers import RETURNS, Number
 from avcache.ui.states import describe_age
 
-__all__ = ["EXAMPLE", "PortfolioView", "exported", "portfolio_view"]
+__all__ = ["EXAMPLE", "PortfolioView", "exported", "freshness", "portfolio_view"]
 
 EXAMPLE: Final = "AAPL 100\nNVDA 50"
 _DASH = "–"
@@ -55,7 +55,7 @@ def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label
         average_score=_of_ten(analysis.average_score),
         weighted_score=_of_ten(analysis.weighted_score),
         positions=f"{priced} of {held}",
-        freshness=_freshness(analysis, entry, source_label, now),
+        freshness=freshness(analysis, entry, source_label, now),
         missing=tuple(f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()),
         table=_table(analysis),
         numbers=_numbers(analysis),
@@ -74,7 +74,8 @@ def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, float]) -> pd.D
     return both.assign(computed_at=computed, source=analysis.source)
 
 
-def _freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> str:
+def freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> str:
+    """Of which days, how old, from where; *entry* and *now* as in `portfolio_view`."""
     computed = f"computed {format_clock(analysis.computed_at, now)}"
     if entry is None:
         computed += ", not kept: what is missing may be there in a minute"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from avcache.core.peek import Peek
 from avcache.formats import format_age
 
-__all__ = ["STATE_COLOURS", "describe_age", "state_of"]
+__all__ = ["STATE_COLOURS", "aged", "describe_age", "state_of"]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
@@ -25,6 +26,16 @@ def state_of(entry: Peek) -> str:
     if entry.is_foreign:
         return "foreign"
     return "stale" if entry.is_stale else "fresh"
+
+
+def aged(entry: Peek, seconds: float) -> Peek:
+    """*entry* as it is *seconds* after it was looked at."""
+    return replace(
+        entry,
+        age=entry.age + seconds,
+        ttl_left=max(0.0, entry.ttl_left - seconds),
+        expires_in=max(0.0, entry.expires_in - seconds),
+    )
 
 
 def describe_age(entry: Peek, *, if_stale: str) -> str:

@@ -27,6 +27,7 @@ from avcache.ui.export import csv_of
 from avcache.ui.keys import exported as exported_keys
 from avcache.ui.keys import key_table, ordered, patterns_of
 from avcache.ui.overview import WINDOWS, overview
+from avcache.ui.states import aged
 from avcache.ui.strip import strip
 from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
 from avcache.ui.warmup import exported as exported_outcomes
@@ -339,6 +340,13 @@ class TestWarmup:
 
         assert stopping == "Stopping: 1 of 2"
         assert progress_text(job).startswith("Stopped: 1 of 2 cached")
+
+
+def test_an_entry_grows_older_and_stale() -> None:
+    seen = entry("price:AAPL", age=108)
+
+    assert describe(aged(seen, 12)).startswith("2:00 old, fresh for 3:00")
+    assert aged(seen, 400).is_stale
 
 
 def test_a_namespace_keeps_its_colour_and_none_looks_like_a_state() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from avcache.backends.base import MISS
 from avcache.ui.components.access import may_act
+from avcache.ui.components.aging import aging_caption
 from avcache.ui.entry import SHOWN_ROWS, describe, tables_in, text_of
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
@@ -23,7 +24,7 @@ def open_entry(key: str) -> None:
         return
     with st.container(border=True):
         st.markdown(f"**{literal(entry.key)}**")
-        st.caption(literal(describe(entry)))
+        aging_caption(entry, lambda aged, _now: describe(aged))
         if not entry.is_foreign:
             _show_value(cache.peek_value(key))
         if may_act() and st.button("Delete this key", icon=":material/delete:", key="open_delete"):

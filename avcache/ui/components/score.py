@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from avcache.core.peek import Peek
 from avcache.market.scoring import Score
 from avcache.ui.charts.analyse import contribution_chart, price_chart
+from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.tables import csv_button, number_columns
 from avcache.ui.momentum.prices import SPANS, price_view
 from avcache.ui.momentum.reading import read_history
@@ -22,7 +21,8 @@ __all__ = ["score_details"]
 def score_details(score: Score, entry: Peek) -> None:
     """Everything about one cached score; *entry* is its age."""
     st.subheader(literal(f"{score.ticker} {strength(score)}"))
-    st.caption(literal(freshness(score, entry, get_runtime().market.label, time.time())))
+    source = get_runtime().market.label
+    aging_caption(entry, lambda aged, now: freshness(score, aged, source, now))
     _prices(score.ticker)
     made, measured = st.columns([5, 3], gap="medium")
     with made:
