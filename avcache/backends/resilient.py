@@ -243,8 +243,10 @@ class ResilientBackend:
                 due = self._pending.take()
                 if not due:
                     self._secondary.clear(EVERYTHING)
+                    # Told before it shows, so that whoever sees the new state finds it in the log.
+                    logger.warning("backend.recovered")
                     self._degraded = self._prober = None
-                    break
+                    return
                 self._applying = len(due)
             try:
                 due.apply(self._primary)
@@ -254,7 +256,6 @@ class ResilientBackend:
                 raise
             finally:
                 self._applying = 0
-        logger.warning("backend.recovered")
 
     def _note(self, name: Literal["degraded", "recovering"], error: str | None) -> None:
         with self._mutex:
