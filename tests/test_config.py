@@ -348,7 +348,10 @@ def keys_on(server: RealServer, db: int = 0) -> set[bytes]:
 def clean(own: RealServer) -> RealServer:
     """The server, empty."""
     with redis.Redis(port=own.port) as client:
-        client.flushall()
+        for db in range(16):
+            client.select(db)
+            for key in client.scan_iter():
+                client.unlink(key)
     return own
 
 

@@ -250,14 +250,7 @@ def _checked_cursor(runtime: Runtime, cursor: str) -> str:
     if runtime.cache.state().name in {"redis", "valkey"}:
         is_ours = cursor.isascii() and cursor.isdecimal() and int(cursor) <= _LARGEST_CURSOR
     else:
-        is_ours = _is_key(runtime, cursor)
+        is_ours = runtime.cache.namespaces.is_canonical(cursor)
     if not is_ours:
         raise InvalidInput("cursor", cursor, "a cursor from the page before, of the store that serves now")
     return cursor
-
-
-def _is_key(runtime: Runtime, text: str) -> bool:
-    try:
-        return runtime.cache.namespaces.key(text).text == text
-    except InvalidInput:
-        return False

@@ -11,7 +11,6 @@ from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE
 from avcache.core.peek import Peek
-from avcache.errors import InvalidInput
 
 __all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot", "peek_found"]
 
@@ -102,7 +101,7 @@ class Keyspace:
 
 def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
     """Look at *names* that a scan brought. Under our prefix may be what no key of ours is called: it is foreign."""
-    ours = [name for name in names if _is_key(cache, name)]
+    ours = [name for name in names if cache.namespaces.is_canonical(name)]
     others = sorted(set(names) - set(ours))
     looked = zip(others, cache.backend.inspect(others) if others else (), strict=True)
     return [peek for peek in cache.peek_many(ours) if peek is not None] + [
@@ -110,13 +109,6 @@ def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
         for name, stored in looked
         if stored is not None
     ]
-
-
-def _is_key(cache: Cache, name: str) -> bool:
-    try:
-        return cache.namespaces.key(name).text == name
-    except InvalidInput:
-        return False
 
 
 def _namespace(name: str) -> str:
