@@ -1,74 +1,81 @@
-"""numpy and pandas as bytes: price frames as raw buffers, other pandas objects as Arrow IPC, checked on writing."""
+"""
+numpy and pandas objects, taken apart into plain values and each other, and put together again.
+
+A price history (floats by column name and date) goes as two buffers. Its date index is kept by its content: the
+tickers of one market share their trading days, and building an index costs a third of reading a frame.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from msgspec.msgpack import Ext
 
-from avcache.core import serializers
+from avcache.core.columns import PACKERS, UNPACKERS, checked, offset_name, values_of, zone_carrier
 from avcache.errors import SerializationError
 
 __all__ = ["pack", "unpack"]
 
-_ARRAY, _SCALAR, _TIMESTAMP, _TIMEDELTA, _NAT, _PRICES, _FRAME, _SERIES = range(
-    serializers.FRAMES_FROM, serializers.FRAMES_FROM + 8
-)
-_encoder = msgspec.msgpack.Encoder()
+_KEPT: Final = 64
+_KEPT_ROWS, _KEPT_COLUMNS = 8192, 256
+"""At most so many indexes of at most so many labels are kept: 4 MiB of dates."""
+
+_TEXT = pd.Index(["a"]).dtype
 
 
-def pack(value: object) -> Ext:
-    """Turn a numpy or pandas object into an extension. Raises `SerializationError` if it would come back changed."""
-    if value is pd.NaT:
-        return Ext(_NAT, b"")
-    for kind, packer in _PACKERS.items():
-        if type(value) is kind or (kind is np.generic and isinstance(value, np.generic)):
-            return packer(value)
-    raise SerializationError(f"a {type(value).__name__} cannot be cached: it would not come back the same")
+def pack(value: object) -> tuple[int, list[object]]:
+    """Return the code of *value*'s type and its parts. Raises `SerializationError` if they would not make it again."""
+    kind = np.generic if isinstance(value, np.generic) else type(value)
+    if kind is pd.DataFrame and _is_prices(value):  # type: ignore[arg-type]
+        return _PRICES, _pack_prices(value)  # type: ignore[arg-type]
+    found = _PACKERS.get(kind)
+    if found is None:
+        raise SerializationError(f"a {type(value).__name__} cannot be cached: it would not come back the same")
+    code, packer = found
+    return code, packer(value)
 
 
-def unpack(code: int, data: memoryview) -> object:
-    """Turn an extension back into its object, which shares no memory with *data*."""
+def unpack(code: int, parts: list[Any]) -> object:
+    """Make the object of *parts* again. It shares no memory that can be written to with anything else."""
     unpacker = _UNPACKERS.get(code)
     if unpacker is None:
         raise SerializationError(f"unknown extension {code}")
-    return unpacker(data)
+    return unpacker(*parts)
 
 
-def _ext(code: int, content: object) -> Ext:
-    return Ext(code, _encoder.encode(serializers.pack(content)))
-
-
-def _pack_array(value: np.ndarray[Any, Any]) -> Ext:
+def _pack_array(value: np.ndarray[Any, Any]) -> list[object]:
+    if value.dtype.kind == "O":
+        return ["O", list(value.shape), value.ravel().tolist()]
     _check_dtype(value.dtype)
-    return _ext(_ARRAY, [value.dtype.str, list(value.shape), value.tobytes()])
+    return [value.dtype.str, list(value.shape), value.tobytes()]
 
 
-def _unpack_array(data: memoryview) -> np.ndarray[Any, Any]:
-    dtype, shape, raw = serializers.loads(data)
-    return np.frombuffer(raw, dtype=_dtype(dtype)).reshape(shape).copy()
+def _unpack_array(dtype: str, shape: list[int], content: Any) -> np.ndarray[Any, Any]:
+    if dtype != "O":
+        return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape).copy()
+    array = np.empty(len(content), dtype=object)
+    for at, item in enumerate(content):  # assigned at once, lists of one length would become rows
+        array[at] = item
+    return array.reshape(shape)
 
 
-def _pack_scalar(value: np.generic) -> Ext:
+def _pack_scalar(value: np.generic) -> list[object]:
     _check_dtype(value.dtype)
     if value.dtype.kind in "SU" and np.frombuffer(value.tobytes(), dtype=value.dtype)[0] != value:
         raise SerializationError("numpy text that is empty or ends with NUL cannot be cached: use str")
-    return _ext(_SCALAR, [value.dtype.str, value.tobytes()])
+    return [value.dtype.str, value.tobytes()]
 
 
-def _unpack_scalar(data: memoryview) -> object:
-    dtype, raw = serializers.loads(data)
-    return np.frombuffer(raw, dtype=_dtype(dtype))[0]
+def _unpack_scalar(dtype: str, content: bytes) -> object:
+    return np.frombuffer(content, dtype=_dtype(dtype))[0]
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "biufcmMSU":
+    if dtype.kind not in "biufcmMSU" or not dtype.itemsize:
         raise SerializationError(f"numpy values of dtype {dtype} cannot be cached: use numbers, dates or text")
 
 
@@ -78,148 +85,156 @@ def _dtype(text: str) -> np.dtype[Any]:
     return dtype
 
 
-def _pack_timestamp(value: pd.Timestamp) -> Ext:
-    zone = serializers.pack(value.to_pydatetime(warn=False).replace(microsecond=0)) if value.tzinfo else None
-    return Ext(_TIMESTAMP, _encoder.encode([int(value.value), value.unit, zone]))
+def _pack_timestamp(value: pd.Timestamp) -> list[object]:
+    return [int(value.asm8.view("i8")), value.unit, zone_carrier(value.tzinfo)]
 
 
-def _unpack_timestamp(data: memoryview) -> object:
-    nanoseconds, unit, zoned = serializers.loads(data)
-    stamp = pd.Timestamp(nanoseconds, unit="ns").as_unit(unit)
-    return stamp if zoned is None else stamp.tz_localize("UTC").tz_convert(zoned.tzinfo)
+def _unpack_timestamp(moment: int, unit: str, carrier: dt.datetime | None) -> object:
+    stamp = pd.Timestamp(np.datetime64(moment, unit))  # type: ignore[call-overload]
+    return stamp if carrier is None else stamp.tz_localize("UTC").tz_convert(carrier.tzinfo)
 
 
-def _unpack_timedelta(data: memoryview) -> object:
-    nanoseconds, unit = serializers.loads(data)
-    return pd.Timedelta(nanoseconds, unit="ns").as_unit(unit)
+def _pack_duration(value: pd.Timedelta) -> list[object]:
+    return [int(value.asm8.view("i8")), value.unit]
 
 
-def _unpack_nat(_data: memoryview) -> object:
-    return pd.NaT
-
-
-def _pack_frame(value: pd.DataFrame) -> Ext:
-    if _is_prices(value):
-        return _pack_prices(value)
-    plain = value.copy(deep=False)
-    plain.attrs = {}  # Arrow would carry them too, as JSON
-    packed = _ext(_FRAME, [_arrow(plain), _frequency(value.index), dict(value.attrs)])
-    _check_same(_unpack_frame(memoryview(packed.data)), value)
-    return packed
-
-
-def _unpack_frame(data: memoryview) -> pd.DataFrame:
-    raw, frequency, attrs = serializers.loads(data)
-    with pa.ipc.open_stream(raw) as stream:
-        table = stream.read_all()
-    table.validate(full=True)  # offsets that point anywhere would be followed
-    frame: pd.DataFrame = table.to_pandas()
-    if frequency is not None and isinstance(frame.index, pd.DatetimeIndex):
-        frame.index = pd.DatetimeIndex(frame.index, freq=frequency)
-    frame.attrs.update(attrs)
-    return frame
-
-
-def _arrow(frame: pd.DataFrame) -> bytes:
-    try:
-        table = pa.Table.from_pandas(frame)
-    except (pa.ArrowException, ValueError, TypeError) as exc:
-        raise SerializationError(f"this frame cannot be cached: {exc}") from exc
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _frequency(index: pd.Index[Any]) -> str | None:
-    return index.freqstr if isinstance(index, pd.DatetimeIndex) else None
-
-
-def _check_same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
-    try:
-        pd.testing.assert_frame_equal(found, wanted, check_exact=True)
-    except (AssertionError, TypeError, ValueError) as exc:
-        reason = str(exc).replace("\n", " ")[:200]
-        raise SerializationError(f"this frame cannot be cached: it would come back changed ({reason})") from exc
-    # None and NaN pass for equal above.
-    for (name, one), (_, other) in zip(found.items(), wanted.items(), strict=True):
-        if other.dtype == object and [type(item) for item in one] != [type(item) for item in other]:
-            raise SerializationError(f"this frame cannot be cached: column {name!r} would come back changed")
+def _unpack_duration(duration: int, unit: str) -> object:
+    return pd.Timedelta(np.timedelta64(duration, unit))  # type: ignore[call-overload]
 
 
 def _is_prices(frame: pd.DataFrame) -> bool:
-    """Floats by unique column name and date, the shape of every price history."""
-    columns, index = frame.columns, frame.index
+    """Floats by column name and date, the shape of every price history."""
+    index, names = frame.index, frame.columns
     return (
         type(index) is pd.DatetimeIndex
-        and all(dtype == np.float64 for dtype in frame.dtypes)
-        and type(columns) is pd.Index
-        and columns.nlevels == 1
-        and columns.dtype == _text_columns().dtype
-        and columns.is_unique
-        and len(columns) > 0
-        and (index.tz is None or index.tz is dt.UTC)
+        and type(names) is pd.Index
+        and names.dtype == _TEXT
+        and len(names) > 0
         and isinstance(index.name, str | None)
-        and isinstance(columns.name, str | None)
-        and (index.freq is None or pd.tseries.frequencies.to_offset(index.freqstr) == index.freq)
+        and isinstance(names.name, str | None)
+        and frame.flags.allows_duplicate_labels
+        and _is_float(frame)
     )
 
 
-def _text_columns() -> pd.Index[str]:
-    return pd.Index(["a"])
+def _is_float(frame: pd.DataFrame) -> bool:
+    values = frame.to_numpy()
+    # Under copy-on-write only a view of the frame's one block is read-only, and a block of several columns has one
+    # numpy dtype: 2 µs, where asking each column costs 25.
+    if frame.shape[1] > 1 and not values.flags.writeable:
+        return values.dtype == np.float64
+    return all(dtype == np.float64 for dtype in frame.dtypes)
 
 
-def _pack_prices(frame: pd.DataFrame) -> Ext:
-    index = frame.index
-    assert isinstance(index, pd.DatetimeIndex)  # noqa: S101 - _is_prices saw it
-    content = [
-        list(frame.columns),
-        frame.columns.name,
-        index.asi8.tobytes(),
-        [index.unit, index.tz is not None, index.freqstr, index.name],
-        np.ascontiguousarray(frame.to_numpy()).tobytes(),
-        dict(frame.attrs),
-    ]
-    return _ext(_PRICES, content)
+def _pack_prices(frame: pd.DataFrame) -> list[object]:
+    index: Any = frame.index
+    dates = [index.asi8.tobytes(), index.unit, zone_carrier(index.tz), offset_name(index.freq)]
+    if index.freq is not None:
+        _shared_dates(*dates)  # pandas must find the frequency right, or refuse it now
+    names = [frame.columns.tolist(), frame.columns.name, index.name]
+    return [names, dates, frame.to_numpy().T.tobytes(), dict(frame.attrs)]  # column after column, as pandas has them
 
 
-def _unpack_prices(data: memoryview) -> pd.DataFrame:
-    names, columns_name, stamps, (unit, is_utc, frequency, index_name), raw, attrs = serializers.loads(data)
-    moments = np.frombuffer(stamps, dtype=np.int64).copy().view(f"M8[{unit}]")
-    index = pd.DatetimeIndex(moments, name=index_name, tz=dt.UTC if is_utc else None, freq=frequency)
-    # Read-only memory would make every assignment of the caller fail.
-    values = np.frombuffer(raw, dtype=np.float64).reshape(len(index), len(names)).copy()
-    frame = pd.DataFrame(values, index=index, columns=pd.Index(names, name=columns_name), copy=False)
-    frame.attrs.update(attrs)
+def _unpack_prices(names: list[Any], dates: list[Any], content: bytes, attrs: dict[Hashable, object]) -> pd.DataFrame:
+    labels, labels_name, dates_name = names
+    # Each caller's own, down to its hash table, which no two threads may fill at once.
+    index, columns = _own_dates(_shared_dates(*dates)), _shared_names(labels)[:]
+    index.name, columns.name = dates_name, labels_name
+    # Copied, for read-only memory would make every assignment of the caller fail.
+    values = np.frombuffer(content, dtype=np.float64).reshape(len(columns), len(index)).copy()
+    frame = pd.DataFrame(values.T, index=index, columns=columns, copy=False)
+    if attrs:
+        frame.attrs.update(attrs)
     return frame
 
 
-def _pack_series(value: pd.Series[Any]) -> Ext:
-    return _ext(_SERIES, [value.to_frame("value"), value.name, dict(value.attrs)])
+def _own_dates(shared: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """A copy; of an index with a frequency a slice: all else makes pandas check the frequency against every date."""
+    return pd.DatetimeIndex(shared.array, copy=True) if shared.freq is None else shared[:]
 
 
-def _unpack_series(data: memoryview) -> pd.Series[Any]:
-    frame, name, attrs = serializers.loads(data)
-    series: pd.Series[Any] = frame["value"].rename(name)
-    series.attrs = attrs
+def _shared_dates(stamps: bytes, unit: str, carrier: dt.datetime | None, frequency: str | None) -> pd.DatetimeIndex:
+    build = _kept_dates if len(stamps) <= 8 * _KEPT_ROWS else _kept_dates.__wrapped__
+    return build(stamps, unit, None if carrier is None else carrier.tzinfo, frequency)
+
+
+@lru_cache(_KEPT)
+def _kept_dates(stamps: bytes, unit: str, zone: dt.tzinfo | None, frequency: str | None) -> pd.DatetimeIndex:
+    index = pd.DatetimeIndex(np.frombuffer(stamps, dtype=np.int64).view(f"M8[{unit}]"), copy=False)
+    if zone is not None:
+        index = index.tz_localize("UTC").tz_convert(zone)
+    return index if frequency is None else pd.DatetimeIndex(index, freq=frequency)
+
+
+def _shared_names(names: list[str]) -> pd.Index[str]:
+    build = _kept_names if len(names) <= _KEPT_COLUMNS else _kept_names.__wrapped__
+    return build(tuple(names))
+
+
+@lru_cache(_KEPT)
+def _kept_names(names: tuple[str, ...]) -> pd.Index[str]:
+    return pd.Index(names, dtype=_TEXT)
+
+
+def _pack_frame(frame: pd.DataFrame) -> list[object]:
+    values = [values_of(column) for _, column in frame.items()]
+    return [frame.columns, frame.index, values, dict(frame.attrs), frame.flags.allows_duplicate_labels]
+
+
+def _unpack_frame(
+    names: pd.Index[Any], index: pd.Index[Any], values: list[Any], attrs: dict[Hashable, object], duplicates: object
+) -> pd.DataFrame:
+    frame = pd.DataFrame({at: _column(array, index) for at, array in enumerate(values)}, index=index)
+    frame.columns = names
+    _describe(frame, attrs, duplicates)
+    return frame
+
+
+def _pack_series(series: pd.Series[Any]) -> list[object]:
+    return [series.name, series.index, values_of(series), dict(series.attrs), series.flags.allows_duplicate_labels]
+
+
+def _unpack_series(
+    name: Hashable, index: pd.Index[Any], values: Any, attrs: dict[Hashable, object], duplicates: object
+) -> pd.Series[Any]:
+    series: pd.Series[Any] = pd.Series(checked(values), index=index, name=name, dtype=values.dtype, copy=True)
+    _describe(series, attrs, duplicates)
     return series
 
 
-_PACKERS: dict[type, Callable[[Any], Ext]] = {
-    np.ndarray: _pack_array,
-    np.generic: _pack_scalar,
-    pd.Timestamp: _pack_timestamp,
-    pd.Timedelta: lambda value: _ext(_TIMEDELTA, [int(value.value), value.unit]),
-    pd.DataFrame: _pack_frame,
-    pd.Series: _pack_series,
+def _column(values: Any, index: pd.Index[Any]) -> Any:
+    """Objects as such: of an array of objects that are all text or moments, pandas would make text or moments."""
+    checked(values)
+    return pd.Series(values, index=index, dtype=object) if values.dtype == object else values
+
+
+def _describe(made: Any, attrs: dict[Hashable, object], duplicates: object) -> None:
+    made.attrs.update(attrs)
+    made.flags.allows_duplicate_labels = bool(duplicates)
+
+
+_ARRAY, _SCALAR, _TIMESTAMP, _DURATION, _NAT, _PRICES, _FRAME, _SERIES, _NA = range(9)
+
+_PACKERS: dict[type, tuple[int, Callable[[Any], list[object]]]] = {
+    np.ndarray: (_ARRAY, _pack_array),
+    np.generic: (_SCALAR, _pack_scalar),
+    pd.Timestamp: (_TIMESTAMP, _pack_timestamp),
+    pd.Timedelta: (_DURATION, _pack_duration),
+    type(pd.NaT): (_NAT, lambda _: []),
+    type(pd.NA): (_NA, lambda _: []),
+    pd.DataFrame: (_FRAME, _pack_frame),
+    pd.Series: (_SERIES, _pack_series),
+    **PACKERS,
 }
-_UNPACKERS: dict[int, Callable[[memoryview], object]] = {
+_UNPACKERS: dict[int, Callable[..., object]] = {
     _ARRAY: _unpack_array,
     _SCALAR: _unpack_scalar,
     _TIMESTAMP: _unpack_timestamp,
-    _TIMEDELTA: _unpack_timedelta,
-    _NAT: _unpack_nat,
+    _DURATION: _unpack_duration,
+    _NAT: lambda: pd.NaT,
+    _NA: lambda: pd.NA,
     _PRICES: _unpack_prices,
     _FRAME: _unpack_frame,
     _SERIES: _unpack_series,
+    **UNPACKERS,
 }
