@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+BENCH_STAMP := $(VENV)/.installed-bench
 
 # The python3 of macOS is too old: look for a newer one beside it, unless the caller named one.
 PYTHONS := $(strip $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.14 python3.13 python3.12 python3.11))
@@ -39,8 +40,9 @@ format: $(DEV_STAMP) ## Format, and fix what can be fixed safely
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: $(RUN_STAMP) ## Measure what the cache brings, cold against warm
+bench: $(BENCH_STAMP) ## Measure what the cache brings, then it beside its peers; ARGS="hits bulk" takes some of that
 	PYTHONPATH=. $(BIN)/python benchmarks/payoff.py
+	PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the environment and all caches (logs stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -48,7 +50,7 @@ clean: ## Remove the environment and all caches (logs stay)
 
 # A stamp is touched last, so an interrupted install is taken up again. An environment without a working
 # pip (half made), or whose Python is gone or too old, is made anew; a good one made by hand is kept.
-# The second stamp waits for the first: with -j only one pip works on the environment at a time.
+# Each stamp waits for the one before: with -j only one pip works on the environment at a time.
 $(RUN_STAMP): requirements.txt $(if $(wildcard $(BIN)/python),,FORCE)
 	@if ! $(BIN)/python -c 'import pip; $(RECENT)' 2>/dev/null; then \
 		found=; \
@@ -72,4 +74,8 @@ $(RUN_STAMP): requirements.txt $(if $(wildcard $(BIN)/python),,FORCE)
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(BENCH_STAMP): requirements-bench.txt $(DEV_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
