@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _OURS = ("REDIS_", "CACHE_", "AVCACHE_")
 _NOT_SETTINGS = ("AVCACHE_TEST_", "AVCACHE_SKIP_", "AVCACHE_CHROMIUM")
 _SERVER_URL = re.compile(r"rediss?://[^\s/?#]+(/[0-9]*)?(\?\S*)?|unix://\S*/[^\s?]+(\?\S*)?")
+_SENTINEL_URL = re.compile(
+    r"rediss?\+sentinel://([^\s/?#@]*@)?[\w.-]+(:[1-9][0-9]{0,4})?(,[\w.-]+(:[1-9][0-9]{0,4})?)*/[A-Za-z_][\w.-]*(/[0-9]*)?"
+)
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%\w+)?")
 _HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _WEB_URL = re.compile(r"https?://[^\s/?#]+/?")
@@ -53,6 +56,8 @@ def _secret(is_allowed: Callable[[str], object], words: str) -> AfterValidator:
 
 
 def _is_server_url(url: str) -> bool:
+    if _SENTINEL_URL.fullmatch(url) is not None:
+        return True
     try:
         # Reading the port is what checks it.
         return _SERVER_URL.fullmatch(url) is not None and urlsplit(url).port != 0
@@ -100,18 +105,25 @@ class Settings(BaseSettings):
         Annotated[
             SecretStr,
             _secret(
-                _is_server_url, "redis://host:port/db, rediss://host:port/db (port and db are numbers) or unix:///path"
+                _is_server_url,
+                "redis://host:port/db, rediss://host:port/db (port and db are numbers), unix:///path "
+                "or redis+sentinel://host:port,host:port/service/db",
             ),
         ]
         | None
-    ) = Field(None, description="`redis://`, `rediss://` or `unix://` address; takes the place of host, port and db")
+    ) = Field(
+        None,
+        description="`redis://`, `rediss://`, `unix://` or `redis+sentinel://` address, in place of host, port and db",
+    )
     redis_prefix: Annotated[
         str, _text(_PREFIX, "1 to 64 letters, digits and _ . - with a colon at the end, such as alphavelocity:")
     ] = Field(
         "alphavelocity:",
         description="Begins every key in Redis: letters, digits and _ . - with a colon at the end",
     )
-    redis_max_connections: int = Field(50, ge=1, le=10_000, description="Most connections of one process")
+    redis_max_connections: int = Field(
+        50, ge=1, le=10_000, description="Most connections of one process; as many again for locks and waits"
+    )
     redis_timeout: float = Field(
         0.25, ge=0.05, le=5, description="Seconds to wait for the server before memory takes over"
     )

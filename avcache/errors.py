@@ -8,6 +8,8 @@ Every error this package raises on purpose.
     ├── LockTimeout              a named lock stayed taken for the whole wait
     ├── BackendError             the store answered, but refused
     │   └── BackendUnavailable   the store did not answer
+    │       └── BackendMisconfigured  it will not, until a password or an address is mended
+    ├── Absent                   a loader found that there is nothing, which may be cached as well
     └── ProviderError            the source of prices gave no usable answer (see its `reason`)
 """
 
@@ -16,7 +18,9 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "Absent",
     "BackendError",
+    "BackendMisconfigured",
     "BackendUnavailable",
     "CacheError",
     "ConfigError",
@@ -66,6 +70,24 @@ class BackendError(CacheError):
 
 class BackendUnavailable(BackendError):
     """The store did not answer; nothing is known about its content."""
+
+
+class BackendMisconfigured(BackendUnavailable):
+    """A password is refused, or what answers is no Redis: asking again soon is of no use."""
+
+
+class Absent(CacheError):
+    """
+    Raised by a loader: there is nothing under this key, for this *reason*.
+
+    Args:
+        ttl: Seconds for which that is cached as well; None for as long as a value would be.
+    """
+
+    def __init__(self, reason: str, ttl: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.ttl = ttl
 
 
 class ProviderError(CacheError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from avcache.backends.barriers import Barriers
 from avcache.backends.base import Backend
 from avcache.backends.memory import MemoryBackend
 from avcache.core.cache import Cache
@@ -20,10 +21,13 @@ from avcache.market.tickers import parse_ticker
 from avcache.telemetry.access_log import AccessLog
 
 if TYPE_CHECKING:
+    from avcache.backends.wire import Wire
     from avcache.config import Settings
     from avcache.market.provider import PriceProvider
     from avcache.market.service import Market
     from avcache.ops import Ops
+    from avcache.telemetry.flusher import Flusher
+    from avcache.telemetry.totals import Totals
 
 __all__ = ["Runtime", "build", "shared"]
 
@@ -64,11 +68,17 @@ class Runtime:
     One wired graph. `market` and `ops` are made when first asked for: a library user who only caches pays for neither.
 
     `start` begins what runs in the background; `close` ends it and releases connections.
+
+    Attributes:
+        flusher: Tells the other processes on this Redis what is counted here; None without a Redis.
+        totals: What all processes on this Redis have counted.
     """
 
     settings: Settings
     cache: Cache
     access_log: AccessLog | None = None
+    flusher: Flusher | None = None
+    totals: Totals | None = None
 
     @_Part
     def market(self) -> Market:
@@ -100,6 +110,8 @@ class Runtime:
         look = getattr(self.cache.backend, "start", None)
         if look is not None:
             look()
+        if self.flusher is not None:
+            self.flusher.start()
         self.provider.current()
 
     def close(self) -> None:
@@ -112,6 +124,8 @@ class Runtime:
                 end()
         if self.access_log is not None:
             self.access_log.stop()
+        if self.flusher is not None:
+            self.flusher.stop()
         self.cache.close()
 
 
@@ -119,13 +133,17 @@ def build(settings: Settings, *, backend: Backend | None = None) -> Runtime:
     """Wire a graph of its own; *backend* takes the place of the one that the settings name."""
     access_log = AccessLog(settings.avcache_log_dir) if settings.avcache_access_log else None
     observers: list[AccessObserver] = [] if access_log is None else [access_log]
+    store, wire = (backend, None) if backend is not None else _backend(settings)
     cache = Cache(
-        backend or _backend(settings),
+        store,
         _namespaces(settings),
         limits=CacheLimits(max_ttl=settings.cache_max_ttl, max_value_bytes=settings.cache_max_value_bytes),
         observers=observers,
     )
-    return Runtime(settings, cache, access_log)
+    runtime = Runtime(settings, cache, access_log)
+    if wire is not None:
+        _share_counts(runtime, wire)
+    return runtime
 
 
 @_Once
@@ -141,10 +159,13 @@ def from_environment(env: Mapping[str, str], dotenv: Path | None = None) -> Runt
     return build(Settings.from_env(env, dotenv))
 
 
-def _backend(settings: Settings) -> Backend:
-    memory = MemoryBackend(max_entries=settings.cache_memory_max_entries, max_bytes=settings.cache_memory_max_bytes)
+def _backend(settings: Settings) -> tuple[Backend, Wire | None]:
+    barriers = Barriers()
+    memory = MemoryBackend(
+        max_entries=settings.cache_memory_max_entries, max_bytes=settings.cache_memory_max_bytes, barriers=barriers
+    )
     if not settings.redis_enabled:
-        return memory
+        return memory, None
     from avcache.backends.redis import RedisBackend, connect  # noqa: PLC0415 - redis-py, only for those who use it
     from avcache.backends.resilient import ResilientBackend  # noqa: PLC0415
 
@@ -162,7 +183,27 @@ def _backend(settings: Settings) -> Backend:
         raise ConfigError(
             "REDIS_URL=***: an option behind the question mark is not known, or not of its kind"
         ) from None
-    return ResilientBackend(RedisBackend(client, settings.redis_prefix), memory)
+    # An invalidation is remembered for as long as an entry from before it may live.
+    retention = settings.cache_max_ttl + max(settings.cache_stale_ttl, settings.cache_max_ttl)
+    redis_backend = RedisBackend(client, settings.redis_prefix, barriers=barriers, retention=retention)
+    return ResilientBackend(redis_backend, memory), redis_backend.wire
+
+
+def _share_counts(runtime: Runtime, wire: Wire) -> None:
+    """What this process counts is told to the others on the same Redis, and what they count is read from there."""
+    from avcache.backends.redis_totals import RedisTotals  # noqa: PLC0415 - as above
+    from avcache.telemetry.flusher import Flusher  # noqa: PLC0415
+    from avcache.telemetry.totals import Totals  # noqa: PLC0415
+
+    cache = runtime.cache
+    store = RedisTotals(wire, runtime.settings.redis_prefix)
+
+    def is_away() -> bool:
+        return cache.state().is_degraded
+
+    flusher = runtime.flusher = Flusher(cache.counters, store, is_away=is_away)
+    runtime.totals = Totals(cache.counters, store, lambda: flusher.process, is_away=is_away)
+    cache.analytics.figures = runtime.totals
 
 
 def _namespaces(settings: Settings) -> Namespaces:

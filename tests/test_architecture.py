@@ -44,7 +44,12 @@ HOMES = {
         "avcache/ui/resources.py",
         "avcache/ui/components/*",
     ),
-    "redis": ("avcache/backends/redis.py", "avcache/runtime.py"),
+    "redis": (
+        "avcache/backends/redis.py",
+        "avcache/backends/connect.py",
+        "avcache/backends/wire.py",
+        "avcache/runtime.py",
+    ),
     "yfinance": ("avcache/market/yahoo.py",),
 }
 """Where a package may be imported, even inside a function."""

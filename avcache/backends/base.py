@@ -1,19 +1,54 @@
-"""The seam between the cache and a store: bytes in, bytes out, each with its remaining time."""
+"""The seam between the cache and a store: bytes in, bytes out, each with its remaining time and its version."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from avcache.backends.barriers import Barrier, Barriers
 from avcache.backends.pattern import Pattern
 
-__all__ = ["HEAD_BYTES", "MISS", "Backend", "BackendInfo", "Cleared", "Miss", "Page", "State", "Stored"]
+__all__ = [
+    "HEAD_BYTES",
+    "LONGEST_HEAD",
+    "MISS",
+    "Backend",
+    "BackendInfo",
+    "Begun",
+    "Blob",
+    "Cleared",
+    "Lease",
+    "Miss",
+    "Page",
+    "State",
+    "Stored",
+    "stamp_of",
+    "stamped",
+]
 
-HEAD_BYTES: Final = 12_288
-"""How much of a value `inspect` returns: no entry has a longer header (one with 500 long tickers as tags fits)."""
+HEAD_BYTES: Final = 512
+"""How much of an entry `inspect` returns: nearly every header is shorter."""
+
+LONGEST_HEAD: Final = 12_288
+"""No entry has a longer header (one with 500 long tickers as tags fits)."""
+
+MAGIC: Final = b"AVC\x02"
+"""An entry's first bytes. Its version follows, 8 bytes, most significant first: a server compares them as text."""
+
+_STAMP: Final = slice(4, 12)
+
+
+def stamped(data: bytes, version: int) -> bytes:
+    """The same entry with *version*."""
+    return b"".join((data[:4], version.to_bytes(8), data[12:]))
+
+
+def stamp_of(data: bytes) -> int | None:
+    """The version of an entry, or of its first bytes; None if it is none of ours."""
+    return int.from_bytes(data[_STAMP]) if data[:4] == MAGIC else None
 
 
 class Miss(enum.Enum):
@@ -35,7 +70,11 @@ StateName = Literal["memory", "redis", "valkey", "degraded", "recovering"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What serves right now. *since* is a wall-clock reading; *pending* counts invalidations not yet in Redis."""
+    """
+    What serves right now. *since* is a wall-clock reading; *pending* counts invalidations not yet in Redis.
+
+    An *error* while Redis serves says that it can be read, but refuses what is written.
+    """
 
     name: StateName
     since: float
@@ -78,54 +117,129 @@ class Stored:
     head: bytes
 
 
+class Blob:
+    """The bytes of an entry; *entry* is for what the cache reads out of them, and stays with them in memory."""
+
+    __slots__ = ("data", "entry")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.entry: object = None
+
+
 class Cleared(int):
-    """How many entries went. *pending*: Redis was away, the rest goes before it is read again."""
+    """
+    How many entries went.
+
+    Attributes:
+        pending: Redis was away: what was to go counts as gone, and is invalidated there before it is read again.
+        barriers: What was invalidated; `Cache.undo` takes them back.
+    """
 
     pending: bool
+    barriers: tuple[Barrier, ...]
 
-    def __new__(cls, count: int, *, pending: bool = False) -> Cleared:
+    def __new__(cls, count: int, *, pending: bool = False, barriers: Iterable[Barrier] = ()) -> Cleared:
         made = super().__new__(cls, count)
         made.pending = pending
+        made.barriers = tuple(barriers)
         return made
+
+
+class Lease(Protocol):
+    """The right to load one key, which only one process has at a time; a `put` or a delete of the key ends it."""
+
+    def store(self, data: bytes, ttl: float) -> bool:
+        """Keep what was loaded, if the lease still holds, and give it back; says whether it was kept."""
+        ...
+
+    def discard(self) -> None:
+        """Drop what is under the key, if the lease still holds, and give it back: nothing that was loaded is kept."""
+        ...
+
+    def release(self) -> None:
+        """Give the lease back with nothing to keep, so that the next in line need not wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    The answer to who wants to load.
+
+    Attributes:
+        blob: What the store has under the key by now.
+        version: The version that a load which begins now carries.
+        lease: None where there is none to be had: a load goes ahead, but what it brings is not kept.
+        wait: Seconds until a load of another process is over or dead; None where this one may go ahead.
+    """
+
+    blob: Blob | None
+    version: int
+    lease: Lease | None = None
+    wait: float | None = None
 
 
 class Backend(Protocol):
     """
-    A store of bytes by key, each entry with its time to live.
+    A store of bytes by key, each entry with its time to live and its version.
 
     Keys are those of the application; where a store adds a prefix, only the store knows it. Every method may raise
     `BackendUnavailable` (no answer) or `BackendError` (refused).
+
+    Attributes:
+        barriers: What was invalidated, as of the last answer of the store at least.
+        is_local: Whether this process itself answers right now: nothing waits then.
     """
 
-    def get(self, key: str) -> bytes | Literal[Miss.MISS]:
-        """Return the bytes under *key*, or `MISS`."""
+    @property
+    def barriers(self) -> Barriers: ...
+
+    @property
+    def is_local(self) -> bool: ...
+
+    def get(self, key: str) -> Blob | None:
+        """Return the entry under *key*, if there is one, valid or not."""
         ...
 
-    def get_many(self, keys: Sequence[str]) -> list[bytes | Literal[Miss.MISS]]:
-        """Return one answer for each of *keys*, in their order."""
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of the entry under each of *keys*, in their order, valid or not."""
         ...
 
-    def set(self, key: str, data: bytes, *, ttl: float) -> None:
-        """Keep *data* for *ttl* seconds, in place of what was there."""
+    def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
+        """Keep each (entry, ttl) under its key, newer than all invalidations and all loads under way."""
         ...
 
-    def set_many(self, items: Mapping[str, tuple[bytes, float]]) -> None:
-        """Keep each (bytes, ttl) under its key."""
+    def begin(self, key: str) -> Begun:
+        """Ask to load *key*, and look at it once more."""
         ...
 
-    def delete(self, keys: Iterable[str]) -> Cleared:
-        """Drop *keys*; those that are not there are no-ops and not counted."""
+    def waiting(self, key: str) -> AbstractContextManager[Callable[[float], None]]:
+        """While this is open, the function given waits until a load of *key* ends, or so many seconds."""
         ...
 
-    def clear(self, pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
-        """Drop the keys that match and whose first `HEAD_BYTES` are *wanted*, and count exactly those."""
+    def invalidate(self, scopes: Sequence[str], drop: Sequence[str] = ()) -> Cleared:
+        """Make every entry of *scopes* invalid, at once and everywhere; counts the entries of *drop* that went."""
+        ...
+
+    def restore(self, barriers: Sequence[Barrier]) -> bool:
+        """Take back those of *barriers* whose scope was not invalidated again; says whether all of them."""
+        ...
+
+    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+        """
+        Drop matching entries of a version under *below*, in batches; yields how many went, exactly.
+
+        Args:
+            wanted: Which of them, by their first `LONGEST_HEAD` bytes; None: all.
+        """
         ...
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
         """Return the next keys that match, about *limit* of them; begins with cursor ""."""
         ...
 
-    def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
+    def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         """Look at entries from outside, in the order of *keys*; None where nothing is."""
         ...
 

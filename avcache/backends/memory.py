@@ -8,82 +8,153 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
 
-from avcache.backends.base import HEAD_BYTES, MISS, BackendInfo, Cleared, Miss, Page, State, Stored
+from avcache.backends.barriers import Barrier, Barriers
+from avcache.backends.base import (
+    HEAD_BYTES,
+    LONGEST_HEAD,
+    BackendInfo,
+    Begun,
+    Blob,
+    Cleared,
+    Page,
+    State,
+    Stored,
+    stamp_of,
+    stamped,
+)
 from avcache.backends.pattern import EVERYTHING, Pattern
 from avcache.clock import Clock
 from avcache.errors import LockTimeout
 
 __all__ = ["MemoryBackend"]
 
-_OVERHEAD_BYTES = 300
-"""What an entry costs besides its key and data (dict slot, tuple, float, headers of str and bytes)."""
+_OVERHEAD_BYTES = 580
+"""What an entry costs besides its key and data: its place in the dict, the objects around them, what was read of it."""
+
+
+class _Kept(Blob):
+    """An entry in memory."""
+
+    __slots__ = ("expires_at",)
+
+    def __init__(self, data: bytes, expires_at: float) -> None:
+        self.data = data
+        self.entry = None
+        self.expires_at = expires_at
 
 
 class MemoryBackend:
-    """A bounded dict with expiry, safe between threads. *clock* decides expiry, *wall* only dates the state."""
+    """
+    A bounded dict with expiry, safe between threads. *clock* decides expiry, *wall* only dates the state.
+
+    A hit takes no lock: looking up and moving to the end are one step each for other threads.
+    """
+
+    is_local = True
 
     def __init__(
         self,
         *,
         max_entries: int = 100_000,
         max_bytes: int = 256 * 2**20,
+        barriers: Barriers | None = None,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
+        self.barriers = barriers or Barriers()
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
-        self._data: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._data: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._evictions = 0
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
+        self._leases: dict[str, _Lease] = {}
         self._locks: dict[str, _NamedLock] = {}
         self._state = State("memory", since=wall())
 
-    def get(self, key: str) -> bytes | Literal[Miss.MISS]:
-        with self._mutex:
-            return self._get(key)
+    def get(self, key: str) -> Blob | None:
+        kept = self._data.get(key)
+        if kept is None:
+            return None
+        if self._clock() >= kept.expires_at:
+            self._expire(key, kept)
+            return None
+        try:
+            self._data.move_to_end(key)
+        except KeyError:  # dropped by another thread just now
+            return None
+        return kept
 
-    def get_many(self, keys: Sequence[str]) -> list[bytes | Literal[Miss.MISS]]:
-        with self._mutex:
-            return [self._get(key) for key in keys]
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        return [None if blob is None else blob.data for blob in map(self.get, keys)]
 
-    def set(self, key: str, data: bytes, *, ttl: float) -> None:
+    def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
         with self._mutex:
-            self._set(key, data, ttl)
-
-    def set_many(self, items: Mapping[str, tuple[bytes, float]]) -> None:
-        with self._mutex:
+            version = self.barriers.version
             for key, (data, ttl) in items.items():
-                self._set(key, data, ttl)
+                self._leases.pop(key, None)
+                self._keep(key, stamped(data, version), ttl)
 
-    def delete(self, keys: Iterable[str]) -> Cleared:
+    def begin(self, key: str) -> Begun:
         with self._mutex:
-            # Looked up first: what has expired is not there, and must not be counted.
-            return Cleared(sum(self._get(key) is not MISS and self._drop(key) for key in keys))
+            # A lease that is there belongs to a load that was overtaken: of those that were not, callers wait for one.
+            lease = self._leases[key] = _Lease(self, key)
+            return Begun(self.get(key), self.barriers.version, lease)
 
-    def clear(self, pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
+    @contextmanager
+    def waiting(self, key: str) -> Iterator[Callable[[float], None]]:  # noqa: ARG002 - nobody has to wait here
+        yield time.sleep
+
+    def invalidate(self, scopes: Sequence[str], drop: Sequence[str] = ()) -> Cleared:
         with self._mutex:
-            meant = [key for key in self._live(pattern) if wanted is None or wanted(self._data[key][1][:HEAD_BYTES])]
-            return Cleared(sum(self._drop(key) for key in meant))
+            return Cleared(self.drop(drop), barriers=self.barriers.raise_locally(scopes))
+
+    def restore(self, barriers: Sequence[Barrier]) -> bool:
+        with self._mutex:
+            return sum(map(self.barriers.take_back, barriers)) == len(barriers)
+
+    def drop(self, keys: Iterable[str]) -> int:
+        """Drop *keys*, and what is being loaded of them; counts those that were there."""
+        with self._mutex:
+            dropped = 0
+            for key in keys:
+                self._leases.pop(key, None)
+                # Looked up first: what has expired is not there, and must not be counted.
+                dropped += self.get(key) is not None and self._drop(key)
+            return dropped
+
+    def empty(self) -> None:
+        """Drop everything, and what is being loaded."""
+        with self._mutex:
+            self._data.clear()
+            self._leases.clear()
+            self._bytes = 0
+
+    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+        with self._mutex:
+            older = [key for key in self._live(pattern) if _is_older(self._data[key].data, below)]
+            doomed = [key for key in older if wanted is None or wanted(self._data[key].data[:LONGEST_HEAD])]
+            swept = sum(map(self._drop, doomed))
+        yield swept
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
         now, limit = self._clock(), max(1, limit)
         # The cursor is the last key shown: entries that come and go between two pages shift nothing.
         with self._mutex:
-            names = [key for key, (expires_at, _) in self._data.items() if key > cursor and expires_at > now]
+            names = [key for key, kept in self._data.items() if key > cursor and kept.expires_at > now]
         found = heapq.nsmallest(limit + 1, filter(pattern.matches, names))
         return Page(tuple(found[:limit]), found[limit - 1] if len(found) > limit else "")
 
-    def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
+    def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         now = self._clock()
-        with self._mutex:
-            found = [self._data.get(key) for key in keys]
+        found = [self._data.get(key) for key in keys]
         return [
-            Stored(entry[0] - now, len(entry[1]), entry[1][:HEAD_BYTES]) if entry and entry[0] > now else None
-            for entry in found
+            Stored(kept.expires_at - now, len(kept.data), kept.data[:head_bytes])
+            if kept is not None and kept.expires_at > now
+            else None
+            for kept in found
         ]
 
     @contextmanager
@@ -106,7 +177,7 @@ class MemoryBackend:
 
     def info(self) -> BackendInfo:
         with self._mutex:
-            keys = sum(1 for _ in self._live(EVERYTHING))
+            keys = len(self._live(EVERYTHING))
             return BackendInfo("memory", keys, exact=True, memory_bytes=self._bytes, evictions=self._evictions)
 
     def state(self) -> State:
@@ -115,40 +186,71 @@ class MemoryBackend:
     def close(self) -> None:
         """Nothing to release: the content goes with the process."""
 
+    def store(self, lease: _Lease, data: bytes, ttl: float) -> bool:
+        """Keep what was loaded under *lease*, if that still holds."""
+        with self._mutex:
+            if self._leases.get(lease.key) is not lease:
+                return False
+            del self._leases[lease.key]
+            self._keep(lease.key, data, ttl)
+            return True
+
+    def end(self, lease: _Lease, *, discard: bool) -> None:
+        """End *lease*; *discard* drops what is under its key, if it still held."""
+        with self._mutex:
+            if self._leases.get(lease.key) is lease:
+                del self._leases[lease.key]
+                if discard:
+                    self._drop(lease.key)
+
     def _live(self, pattern: Pattern) -> list[str]:
         now = self._clock()
-        for key in [key for key, (expires_at, _) in self._data.items() if expires_at <= now]:
+        for key in [key for key, kept in self._data.items() if kept.expires_at <= now]:
             self._drop(key)
         return [key for key in self._data if pattern.matches(key)]
 
-    def _get(self, key: str) -> bytes | Literal[Miss.MISS]:
-        found = self._data.get(key)
-        if found is None:
-            return MISS
-        expires_at, data = found
-        if self._clock() >= expires_at:
-            self._drop(key)
-            return MISS
-        self._data.move_to_end(key)
-        return data
+    def _expire(self, key: str, kept: _Kept) -> None:
+        with self._mutex:
+            if self._data.get(key) is kept:
+                self._drop(key)
 
-    def _set(self, key: str, data: bytes, ttl: float) -> None:
+    def _keep(self, key: str, data: bytes, ttl: float) -> None:
         self._drop(key)
-        if _cost(key, data) > self._max_bytes:  # it would push out everything, and then itself
+        cost = _cost(key, data)
+        if cost > self._max_bytes:  # it would push out everything, and then itself
             self._evictions += 1
             return
-        self._data[key] = (self._clock() + ttl, data)
-        self._bytes += _cost(key, data)
+        self._data[key] = _Kept(data, self._clock() + ttl)
+        self._bytes += cost
         while len(self._data) > self._max_entries or self._bytes > self._max_bytes:
             self._drop(next(iter(self._data)))
             self._evictions += 1
 
     def _drop(self, key: str) -> bool:
-        found = self._data.pop(key, None)
-        if found is None:
+        kept = self._data.pop(key, None)
+        if kept is None:
             return False
-        self._bytes -= _cost(key, found[1])
+        self._bytes -= _cost(key, kept.data)
         return True
+
+
+class _Lease:
+    """Holds while it is the one that the store has for its key."""
+
+    __slots__ = ("_store", "key")
+
+    def __init__(self, store: MemoryBackend, key: str) -> None:
+        self._store = store
+        self.key = key
+
+    def store(self, data: bytes, ttl: float) -> bool:
+        return self._store.store(self, data, ttl)
+
+    def discard(self) -> None:
+        self._store.end(self, discard=True)
+
+    def release(self) -> None:
+        self._store.end(self, discard=False)
 
 
 class _NamedLock:
@@ -159,6 +261,11 @@ class _NamedLock:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
+
+
+def _is_older(data: bytes, below: int) -> bool:
+    version = stamp_of(data)
+    return version is not None and version < below
 
 
 def _cost(key: str, data: bytes) -> int:

@@ -1,113 +1,182 @@
-"""The shared store: Redis or Valkey through redis-py, with short timeouts and no retries on the request path."""
+"""The shared store: Redis or Valkey, with short timeouts and no retries on the request path."""
 
 from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Final, Literal
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, LockError, MasterDownError, NoPermissionError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import LockError, NoPermissionError, ResponseError
 
-from avcache.backends.base import HEAD_BYTES, MISS, BackendInfo, Cleared, Miss, Page, State, StateName, Stored
+from avcache.backends import scripts
+from avcache.backends.barriers import Barrier, Barriers
+from avcache.backends.base import (
+    HEAD_BYTES,
+    LONGEST_HEAD,
+    MAGIC,
+    BackendInfo,
+    Begun,
+    Blob,
+    Cleared,
+    Page,
+    State,
+    StateName,
+    Stored,
+)
+from avcache.backends.connect import connect
+from avcache.backends.leases import Keeper, RedisLease
 from avcache.backends.pattern import EVERYTHING, Pattern
+from avcache.backends.versions import Versions
+from avcache.backends.wire import Wire, facts_of, translated
 from avcache.clock import Clock
-from avcache.errors import BackendError, BackendUnavailable, LockTimeout
+from avcache.errors import LockTimeout
 
 __all__ = ["RedisBackend", "connect"]
 
 logger = logging.getLogger(__name__)
 
-_SCAN_COUNT = 500
-_SWEEP_PAUSE = 0.002
-"""Seconds between two batches of a clear: as long as a batch takes, so that other clients are served."""
-_COUNT_BUDGET = 0.2
-_POOL_WAIT = 1.0
-_CURSOR_DIGITS = 20
+_SCAN_COUNT: Final = 500
+_BATCH: Final = 200
+"""Most keys of one script, so that no other client waits long for its end."""
 
+_SWEEP_PAUSE: Final = 0.002
+"""Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
 
-def connect(
-    url: str,
-    *,
-    timeout: float,
-    max_connections: int,
-    password: str | None = None,
-) -> redis.Redis:
-    """
-    Make a client with a connection pool; opens no connection yet.
-
-    Args:
-        url: `redis://`, `rediss://` or `unix://`.
-        timeout: Seconds to connect and to wait for an answer; a cache that is slower than its source is of no use.
-    """
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=_POOL_WAIT,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        # A cache miss is the retry: with retries a dead server costs (n + 1) timeouts for each command.
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        **({"password": password} if password else {}),
-    )
-    return redis.Redis(connection_pool=pool)
+_COUNT_BUDGET: Final = 0.2
+_CURSOR_DIGITS: Final = 20
+_RETENTION: Final = 14 * 24 * 3600.0
 
 
 class RedisBackend:
-    """Entries below *prefix*; no other key of the server is ever named, read or dropped."""
+    """
+    Entries below *prefix*; no other key of the server is ever named, read or dropped.
 
-    def __init__(self, client: redis.Redis, prefix: str, *, wall: Clock = time.time) -> None:
+    Args:
+        lease: Seconds after which the load of a process that died may begin anew elsewhere.
+        retention: Seconds for which invalidations are remembered: as long as an entry may live.
+    """
+
+    is_local = False
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str,
+        *,
+        barriers: Barriers | None = None,
+        lease: float = 1.0,
+        retention: float = _RETENTION,
+        wall: Clock = time.time,
+    ) -> None:
+        self.barriers = barriers or Barriers()
         self._client = client
         self._prefix = prefix
-        self._kind: Literal["redis", "valkey"] | None = None
+        self.wire = self._wire = Wire(client.connection_pool)
+        self._versions = Versions(self._wire, prefix, self.barriers, retention)
+        self._lease = lease
+        self._keeper = Keeper(self._wire, lease)
         self._since = wall()
 
     def ping(self) -> None:
         """Return if the server answers and may be read."""
-        with _translated("ping"):
+        with translated("ping"):
             # A replica without its primary and a server that still loads answer PING, but no read.
-            self._client.exists(self._prefix + "!ping")
+            self._wire.ask("EXISTS", self._prefix + "!ping")
 
-    def get(self, key: str) -> bytes | Literal[Miss.MISS]:
-        # GET fails on a foreign key of another type; for MGET it is not there, which is all we want to know.
-        with _translated("get"):
-            return _answers(self._client.mget(self._prefix + key), 1)[0]
+    def get(self, key: str) -> Blob | None:
+        # MGET: a foreign key of another type is not there for it, where GET would fail.
+        with translated("get"):
+            found = self._wire.ask("MGET", self._prefix + key, self._versions.key)
+            data, mark = found
+            if mark != self._versions.mark or self._wire.runs != self._versions.run:
+                self._versions.catch_up()
+        return Blob(data) if isinstance(data, bytes) else None
 
-    def get_many(self, keys: Sequence[str]) -> list[bytes | Literal[Miss.MISS]]:
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         if not keys:
             return []
-        with _translated("mget"):
-            return _answers(self._client.mget([self._prefix + key for key in keys]), len(keys))
+        with translated("mget"):
+            prefix = self._prefix
+            found = self._wire.ask("MGET", *[prefix + key for key in keys], self._versions.key)
+            if len(found) != len(keys) + 1:
+                raise ValueError("not the answer to this question")
+            self._versions.check(found.pop())
+        return [data if isinstance(data, bytes) else None for data in found]
 
-    def set(self, key: str, data: bytes, *, ttl: float) -> None:
-        with _translated("set"):
-            self._client.set(self._prefix + key, data, px=_milliseconds(ttl))
+    def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
+        names = list(items)
+        batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+        with translated("put"):
+            late = self._put(items, batches, self._versions.mark)
+            # Where our version was an old one, all is stamped anew and sent once more, whatever happens meanwhile.
+            self._put(items, late, b"")
 
-    def set_many(self, items: Mapping[str, tuple[bytes, float]]) -> None:
-        with _translated("set_many"):
-            pipe = self._client.pipeline(transaction=False)
-            for key, (data, ttl) in items.items():
-                pipe.set(self._prefix + key, data, px=_milliseconds(ttl))
-            pipe.execute()
+    def begin(self, key: str) -> Begun:
+        token = uuid.uuid4().hex
+        milliseconds = int(self._lease * 1000)
+        lease_key = self._lease_key(key)
+        with translated("begin"):
+            taken, left, found = self._wire.ask_all(
+                [
+                    ("SET", lease_key, token, "NX", "PX", milliseconds),
+                    ("PTTL", lease_key),
+                    ("MGET", self._prefix + key, self._versions.key),
+                ]
+            )
+            if isinstance(found, ResponseError):
+                raise found
+            data, mark = found
+            self._versions.check(mark)
+            blob = Blob(data) if isinstance(data, bytes) else None
+            version = self._versions.current  # the load has not begun yet: it will see all that is known by now
+        if isinstance(taken, ResponseError):  # refuses writes: then nothing of it could be kept either
+            return Begun(blob, version)
+        if taken is None:
+            return Begun(blob, version, wait=max(0.001, left / 1000) if isinstance(left, int) else self._lease)
+        return Begun(blob, version, RedisLease(self._wire, self._keeper, self._prefix, key, token))
 
-    def delete(self, keys: Iterable[str]) -> Cleared:
-        names = [self._prefix + key for key in keys]
-        if not names:
-            return Cleared(0)
-        with _translated("unlink"):
-            return Cleared(self._client.unlink(*names))
+    @contextmanager
+    def waiting(self, key: str) -> Iterator[Callable[[float], None]]:
+        with translated("subscribe"):
+            told = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            told.subscribe(f"{self._prefix}!loaded:{key}")
+            told.get_message(timeout=self._lease)  # that it is heard from here on
+        try:
 
-    def clear(self, pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
-        cleared = 0
-        for keys in self._batches(pattern):
-            cleared += self.delete(keys if wanted is None else self._wanted(keys, wanted))
+            def wait(seconds: float) -> None:
+                with translated("wait"):
+                    told.get_message(timeout=seconds)
+
+            yield wait
+        finally:
+            told.close()
+
+    def invalidate(self, scopes: Sequence[str], drop: Sequence[str] = ()) -> Cleared:
+        with translated("invalidate"):
+            barriers = self._versions.raise_barriers(scopes)
+            return Cleared(self._drop(drop), barriers=barriers)
+
+    def restore(self, barriers: Sequence[Barrier]) -> bool:
+        with translated("restore"):
+            return self._versions.restore(barriers)
+
+    def synchronise(self, raised: Iterable[str] = ()) -> None:
+        """Bring the server's table and ours together, and raise the scopes of *raised* anew."""
+        with translated("synchronise"):
+            self._versions.synchronise(list(raised))
+
+    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+        for found in self._batches(pattern):
+            keys = found if wanted is None else self._wanted(found, wanted)
+            for start in range(0, len(keys), _BATCH):
+                names = [self._prefix + key for key in keys[start : start + _BATCH]]
+                with translated("sweep"):
+                    yield int(self._wire.run(scripts.SWEEP, names, MAGIC, below.to_bytes(8)))
             time.sleep(_SWEEP_PAUSE)
-        return Cleared(cleared)
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
         position, keys = _position(cursor), dict[str, None]()
@@ -117,17 +186,15 @@ class RedisBackend:
             if not position or len(keys) >= limit:
                 return Page(tuple(keys), str(position) if position else "")
 
-    def inspect(self, keys: Sequence[str]) -> list[Stored | None]:
+    def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         if not keys:
             return []
-        with _translated("inspect"):
-            pipe = self._client.pipeline(transaction=False)
+        with translated("inspect"):
+            commands: list[tuple[object, ...]] = []
             for name in (self._prefix + key for key in keys):
-                pipe.pttl(name)
-                pipe.strlen(name)
-                pipe.getrange(name, 0, HEAD_BYTES - 1)
+                commands += [("PTTL", name), ("STRLEN", name), ("GETRANGE", name, 0, head_bytes - 1)]
             # A key of another type answers the last two with an error: it is there, but it is not ours to read.
-            answers = pipe.execute(raise_on_error=False)
+            answers = self._wire.ask_all(commands)
             for answer in answers[::3]:
                 if isinstance(answer, redis.RedisError):  # PTTL takes any type: the server itself refuses
                     raise answer
@@ -139,7 +206,7 @@ class RedisBackend:
         held = self._client.lock(
             f"{self._prefix}!lock:{name}", timeout=max(lease, 0.001), blocking_timeout=wait, thread_local=False
         )
-        with _translated("lock"):
+        with translated("lock"):
             taken = held.acquire()
         if not taken:
             raise LockTimeout(f"lock {name!r} stayed taken for {wait:g} s")
@@ -154,45 +221,77 @@ class RedisBackend:
 
     def info(self) -> BackendInfo:
         keys, exact = self._count()
-        facts = self._facts()
-        kind = self._learn_kind(facts)
+        facts, kind = self._facts(), self._kind()
         return BackendInfo(
             kind,
             keys,
             exact,
-            memory_bytes=facts.get("used_memory"),
+            memory_bytes=_number(facts.get("used_memory")),
             version=facts.get(f"{kind}_version") or facts.get("redis_version"),
-            clients=facts.get("connected_clients"),
-            evictions=int(facts.get("evicted_keys", 0)),
+            clients=_number(facts.get("connected_clients")),
+            evictions=_number(facts.get("evicted_keys")) or 0,
         )
 
     def state(self) -> State:
-        name: StateName = self._kind or "redis"
+        name: StateName = self._kind()
         return State(name, since=self._since)
 
     def close(self) -> None:
+        self._keeper.close()
+        self._wire.close()
         self._client.close()
         self._client.connection_pool.disconnect()
 
-    def learn(self) -> None:
-        """Ask the server for its name, so that `state` can say it."""
-        self._learn_kind(self._facts("server"))
+    def _put(
+        self, items: Mapping[str, tuple[bytes, float]], batches: list[list[str]], expected: bytes
+    ) -> list[list[str]]:
+        """Send *batches*; returns those that met another version than *expected*, which unless b"" were not kept."""
+        stamp = self._versions.current.to_bytes(8)
+        calls = (self._put_arguments(items, batch, expected, stamp) for batch in batches)
+        marks = self._wire.run_all(scripts.PUT, calls)
+        for mark in marks:
+            self._versions.check(mark)
+        return [batch for batch, mark in zip(batches, marks, strict=True) if mark != expected]
 
-    def _facts(self, *section: str) -> dict[str, Any]:
+    def _put_arguments(
+        self, items: Mapping[str, tuple[bytes, float]], names: list[str], expected: bytes, stamp: bytes
+    ) -> tuple[list[str], list[object]]:
+        prefix, leases = self._prefix, f"{self._prefix}!load:"
+        arguments: list[object] = [expected]
+        for name in names:
+            data, ttl = items[name]
+            arguments += (data[:4] + stamp + data[12:], _milliseconds(ttl))
+        return [self._versions.key, *[prefix + name for name in names], *[leases + name for name in names]], arguments
+
+    def _drop(self, keys: Sequence[str]) -> int:
+        if not keys:
+            return 0
+        gone, _ = self._wire.ask_all(
+            [
+                ("UNLINK", *[self._prefix + key for key in keys]),
+                ("UNLINK", *[self._lease_key(key) for key in keys]),
+            ]
+        )
+        if isinstance(gone, ResponseError):
+            raise gone
+        return int(gone)
+
+    def _lease_key(self, key: str) -> str:
+        return f"{self._prefix}!load:{key}"
+
+    def _facts(self) -> dict[str, str]:
         """What the server tells about itself; nothing if this user may not ask, or a proxy knows no such question."""
-        with _translated("info"):
+        with translated("info"):
             try:
-                facts: dict[str, Any] = self._client.info(*section)
+                return facts_of(self._wire.ask("INFO"))
             except ResponseError as exc:
                 if not isinstance(exc, NoPermissionError) and "unknown command" not in str(exc):
                     raise
                 return {}
-        return facts
 
-    def _learn_kind(self, facts: Mapping[str, Any]) -> Literal["redis", "valkey"]:
-        is_valkey = facts.get("server_name") == "valkey" or "valkey_version" in facts
-        self._kind = "valkey" if is_valkey else "redis"
-        return self._kind
+    def _kind(self) -> Literal["redis", "valkey"]:
+        told = self._wire.server
+        return "valkey" if told.get("server_name") == "valkey" or "valkey_version" in told else "redis"
 
     def _batches(self, pattern: Pattern) -> Iterator[list[str]]:
         if pattern.is_literal:  # no need to walk a million keys for one
@@ -209,15 +308,15 @@ class RedisBackend:
 
     def _scan_once(self, pattern: Pattern, position: int) -> tuple[int, list[str]]:
         """One SCAN; both a pattern and every name that comes back are held to the prefix."""
-        with _translated("scan"):
+        with translated("scan"):
             # Entries are strings: a list or hash below our prefix is somebody else's.
-            position, names = self._client.scan(
-                position, match=pattern.redis_glob(self._prefix), count=_SCAN_COUNT, _type="string"
-            )
+            glob = pattern.redis_glob(self._prefix)
+            told, names = self._wire.ask("SCAN", position, "MATCH", glob, "COUNT", _SCAN_COUNT, "TYPE", "string")
+            position = int(told)
         keys = []
         for raw in names:
             try:
-                name = raw.decode() if isinstance(raw, bytes) else raw
+                name = raw.decode()
             except UnicodeDecodeError:  # no name of ours
                 continue
             key = name.removeprefix(self._prefix)
@@ -226,7 +325,7 @@ class RedisBackend:
         return position, keys
 
     def _wanted(self, keys: list[str], wanted: Callable[[bytes], bool]) -> list[str]:
-        looked = zip(keys, self.inspect(keys), strict=True)
+        looked = zip(keys, self.inspect(keys, LONGEST_HEAD), strict=True)
         return [key for key, stored in looked if stored is not None and wanted(stored.head)]
 
     def _count(self) -> tuple[int, bool]:
@@ -239,32 +338,14 @@ class RedisBackend:
         return len(keys), True
 
 
-@contextmanager
-def _translated(action: str) -> Iterator[None]:
-    """Turn what redis-py raises into our own errors, keeping the cause."""
-    try:
-        yield
-    except (ResponseError, NoPermissionError) as exc:
-        if isinstance(exc, MasterDownError):
-            raise BackendUnavailable(f"redis {action}: {exc}") from exc
-        raise BackendError(f"redis {action}: {exc}") from exc
-    except (BusyLoadingError, redis.RedisError, OSError) as exc:
-        raise BackendUnavailable(f"redis {action}: {exc}") from exc
-    except (TypeError, ValueError, LookupError, MemoryError, RecursionError) as exc:
-        # The parser choked, or the answer is that of another command: nothing is known about what was asked.
-        raise BackendUnavailable(f"redis {action}: unusable answer ({type(exc).__name__})") from exc
-
-
-def _answers(found: object, number: int) -> list[bytes | Literal[Miss.MISS]]:
-    if not isinstance(found, list) or len(found) != number:
-        raise ValueError("not the answer to this question")
-    return [data if isinstance(data, bytes) else MISS for data in found]
-
-
 def _position(cursor: str) -> int:
     """Where to go on; a cursor of another store (Redis came back in between) means from the beginning."""
     is_ours = cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS
     return int(cursor) if is_ours and int(cursor) < 2**64 else 0
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _milliseconds(ttl: float) -> int:

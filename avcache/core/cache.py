@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
+from avcache.backends.barriers import Barrier, key_scope, pattern_scope, tag_scope
 from avcache.backends.base import MISS, Backend, BackendInfo, Cleared, Miss, Page, State
+from avcache.backends.pattern import EVERYTHING, Pattern
 from avcache.clock import Clock
 from avcache.core import serializers
+from avcache.core.accesses import Accesses
 from avcache.core.analytics import Analytics
+from avcache.core.batch import Batch
 from avcache.core.counters import Counters, Stats
-from avcache.core.entry import Foreign, Head, check_room, check_tags, read_head
-from avcache.core.fence import Fence
+from avcache.core.entry import Carries, check_room, check_tags, encode_set, joined, source_bytes
+from avcache.core.keeping import LoadPlan, StalePolicy
 from avcache.core.keys import Namespaces
-from avcache.core.loading import Loading, LoadPlan, StalePolicy
-from avcache.core.peek import Peek, describe
-from avcache.core.popularity import Popularity
-from avcache.core.store import AccessObserver, CacheLimits, EntryStore
+from avcache.core.loading import Loading
+from avcache.core.peek import Peek, look
+from avcache.core.reading import Reading
+from avcache.core.store import AccessObserver, CacheLimits, EntryStore, as_blob
 from avcache.core.tagged import TaggedView
 from avcache.errors import InvalidInput
 
 __all__ = ["Cache"]
 
 T = TypeVar("T")
+_chance = random.Random()  # noqa: S311 - no secret; our own, so that no thread disturbs who seeds theirs
 _WALK = 10_000
 """Keys of one step where all are wanted: a store in memory looks at all it has for each step."""
 
@@ -52,20 +56,26 @@ class Cache:
         limits: CacheLimits | None = None,
         wall: Clock = time.time,
         observers: Sequence[AccessObserver] = (),
-        randomness: Callable[[], float] = random.random,
+        randomness: Callable[[], float] = _chance.random,
     ) -> None:
-        popularity = Popularity()
-        self._store = EntryStore(
-            backend, namespaces, limits or CacheLimits(), wall=wall, observers=(popularity, *observers)
-        )
-        self._loading = Loading(self._store, Fence(), randomness)
+        self._store = EntryStore(backend, namespaces, limits or CacheLimits(), wall=wall, observers=observers)
+        self._backend = backend
+        self._place = self._store.place
+        self._known_place = self._store.known_place
+        self._fresh_value = self._store.fresh_value
+        self._loading = Loading(self._store, randomness)
         self.namespaces = namespaces
-        self.analytics = Analytics(self, popularity)
+        self.analytics = Analytics(self, self._store.accesses)
 
     @property
     def backend(self) -> Backend:
         """Where bytes live."""
-        return self._store.backend
+        return self._backend
+
+    @property
+    def accesses(self) -> Accesses:
+        """The last million reads and loads of this process."""
+        return self._store.accesses
 
     @property
     def counters(self) -> Counters:
@@ -74,16 +84,54 @@ class Cache:
 
     def get(self, key: str, default: T | None = None) -> Any | T | None:
         """Return the fresh value of *key*, or *default*. A cached None is a value."""
-        at = self.namespaces.key(key)
-        value = self._store.fresh_value(at, self._store.find(at))
-        return default if value is MISS else value
+        try:
+            place = self._known_place(key)
+        except TypeError:
+            place = self._place(key)
+        blob = self._backend.get(place.text)
+        value = self._fresh_value(place, blob)
+        if value is not MISS:
+            return value
+        self._store.count_miss(place, self._store.why_missed(place, blob))
+        return default
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the fresh values among *keys* under the names given; those that miss are left out."""
-        places = [self.namespaces.key(key) for key in keys]
-        looked = zip(keys, places, self._store.find_many(places), strict=True)
-        values = {key: self._store.fresh_value(at, found) for key, at, found in looked}
-        return {key: value for key, value in values.items() if value is not MISS}
+        places = list(map(self._place, keys))
+        entries = self._backend.get_many([place.text for place in places])
+        values, missed = self._store.fresh_values(places, entries)
+        found = dict(zip(keys, values, strict=True))
+        for at in missed:
+            self._store.count_miss(places[at], self._store.why_missed(places[at], as_blob(entries[at])))
+            found.pop(keys[at], None)
+        return found
+
+    def get_entry(self, key: str) -> Reading:
+        """The value of *key* with its age and source, a stale one too; or why there is none. Counted as `get` is."""
+        place, store = self._place(key), self._store
+        blob = self._backend.get(place.text)
+        value = store.fresh_value(place, blob)
+        entry = store.entry(place, blob)
+        if entry is None:
+            reason = store.why_missed(place, blob)
+            store.count_miss(place, reason)
+            return Reading(miss=reason)
+        head, now = entry.head, store.wall()
+        is_fresh = now < head.fresh_until
+        if head.is_absent:
+            store.count_miss(place, "absent" if is_fresh else "expired")
+            return Reading(miss="absent" if is_fresh else "expired", reason=str(store.value(entry)))
+        if value is MISS:
+            value = store.value(entry)
+            store.count_hit(place, stale=True)
+        where: Literal["memory", "redis"] = "memory" if self._backend.is_local else "redis"
+        return Reading(
+            value,
+            age=max(0.0, now - head.written_at),
+            ttl_left=max(0.0, head.fresh_until - now),
+            source=where if is_fresh else "stale",
+            origin=head.source,
+        )
 
     def set(self, key: str, value: object, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """
@@ -92,26 +140,51 @@ class Cache:
         Raises:
             SerializationError: For a value that would not come back as the same type.
         """
-        self.set_many({self.namespaces.key(key).text: value}, ttl, tags=tags)
+        self.set_many({self._place(key).text: value}, ttl, tags=tags)
 
     def set_many(self, items: Mapping[str, object], ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
         """`set` for several; all values are checked before the first is kept."""
-        labels, encoded, too_large = check_tags(tags), {}, []
+        labels, now = check_tags(tags), self._store.wall()
+        given = None if ttl is None else self._store.limits.seconds("ttl", ttl)
+        tag_bytes, kept, too_large = joined(labels), [], []
         for key, value in items.items():
-            at = self.namespaces.key(key)
-            seconds = self._ttl(ttl, at.namespace)
-            now = self._store.wall()
-            data = self._store.encode(Head(at.text, now, now + seconds, tags=labels), serializers.dumps(value))
-            if data is None:
-                too_large.append(at.text)
+            place = self._place(key)
+            seconds = self._ttl(None, place.key.namespace) if given is None else given
+            if labels:
+                check_room(place.text, labels, "")
+            data = encode_set(place.name, tag_bytes, now, now + seconds, serializers.dumps(value))
+            if self._store.fits(place.text, data):
+                kept.append((place, data, seconds))
             else:
-                encoded[at.text] = (data, seconds)
-        # A load that began before knows nothing of these values: it must not overwrite them.
-        with self._loading.overtaking(lambda text, _tags: text in encoded or text in too_large):
-            if encoded:
-                self._store.put(encoded)
-            if too_large:
-                self._store.drop(too_large)  # the older values must not go on answering
+                too_large.append(place)
+        if kept:
+            self._store.put(kept, labels)
+        for place in too_large:
+            self._store.drop(place)  # the older values must not go on answering
+        self._loading.forget([place.text for place in (*(place for place, _, _ in kept), *too_large)])
+
+    def write_through(
+        self,
+        key: str,
+        value: T,
+        writer: Callable[[T], object],
+        *,
+        ttl: float | None = None,
+        tags: Sequence[str] = (),
+    ) -> None:
+        """
+        Give *value* to *writer*, and keep it. If the writer fails, nothing is kept, and *key* is invalidated: nobody
+        knows what its source holds then.
+
+        Raises:
+            Whatever *writer* raises.
+        """
+        try:
+            writer(value)
+            self.set(key, value, ttl, tags=tags)
+        except BaseException:
+            self.delete(key)
+            raise
 
     def exists(self, key: str) -> bool:
         """Whether *key* has a fresh value. Not counted."""
@@ -124,9 +197,7 @@ class Cache:
 
     def delete(self, key: str) -> Cleared:
         """Drop *key*; returns 1 if it was there, else 0."""
-        text = self.namespaces.key(key).text
-        with self._loading.overtaking(lambda other, _tags: other == text):
-            return self.backend.delete([text])
+        return self._drop(self._place(key).text)
 
     def peek(self, key: str) -> Peek | None:
         """Look at an entry, fresh or stale, without counting or decoding it."""
@@ -134,17 +205,13 @@ class Cache:
 
     def peek_many(self, keys: Sequence[str]) -> list[Peek | None]:
         """`peek` for several, in their order, in one round trip."""
-        places = [self.namespaces.key(key) for key in keys]
-        looked, now = self.backend.inspect([at.text for at in places]), self._store.wall()
-        return [
-            None if stored is None else describe(at, stored, now) for at, stored in zip(places, looked, strict=True)
-        ]
+        return look([self.namespaces.key(key) for key in keys], self._backend, self._store.wall())
 
     def peek_value(self, key: str) -> Any | Literal[Miss.MISS]:
         """The value of *key*, fresh or stale, or `MISS`. Not counted: for those who look after the cache."""
-        at = self.namespaces.key(key)
-        found = self._store.find(at, quiet=True)
-        return MISS if found is None else self._store.value(at, found, quiet=True)
+        place = self._place(key)
+        entry = self._store.entry(place, self._backend.get(place.text))
+        return MISS if entry is None or entry.is_absent else self._store.value(entry)
 
     def keys(self, pattern: str = "*") -> list[str]:
         """All keys that match, stale ones included, sorted. Walks the keyspace: `scan` where it may be large."""
@@ -158,23 +225,44 @@ class Cache:
 
     def scan(self, pattern: str = "*", cursor: str = "", limit: int = 1000) -> Page:
         """The next keys that match, about *limit* of them."""
-        return self.backend.scan(self.namespaces.pattern(pattern), cursor, limit)
+        return self._backend.scan(self.namespaces.pattern(pattern), cursor, limit)
 
-    def clear(self, pattern: str) -> Cleared:
-        """Drop every key that matches, stale ones included. Loads under way store nothing of it afterwards."""
+    def clear(self, pattern: str, *, sweep: bool = True) -> Cleared:
+        """
+        Make every key that matches invalid, stale ones included, at once and for all processes.
+
+        Args:
+            sweep: Drop them from the store too, and count what went; walks the keyspace. Without it they wait for
+                `sweep`, until which `undo` brings them back, or for their end.
+        """
         meant = self.namespaces.pattern(pattern)
-        with self._loading.overtaking(lambda text, _tags: meant.matches(text)):
-            return self.backend.clear(meant)
+        if meant.is_literal:
+            return self._drop(meant.text)
+        cleared = self._backend.invalidate([pattern_scope(meant)])
+        return self.sweep(cleared) if sweep else cleared
+
+    def flush_tag(self, tag: str, *, sweep: bool = True) -> Cleared:
+        """`clear` for every entry that carries *tag*."""
+        (label,) = check_tags([tag])
+        cleared = self._backend.invalidate([tag_scope(label)])
+        return self.sweep(cleared) if sweep else cleared
+
+    def sweep(self, cleared: Cleared) -> Cleared:
+        """Drop from the store what *cleared* made invalid; returns how many entries went."""
+        swept = sum(sum(self._swept(barrier)) for barrier in cleared.barriers)
+        return Cleared(swept, pending=cleared.pending, barriers=cleared.barriers)
+
+    def undo(self, cleared: Cleared) -> bool:
+        """
+        Take an invalidation back: what was not swept or written anew since answers again.
+
+        Returns whether all of it was: not if the same was invalidated again, or while Redis is away and knows of it.
+        """
+        return self._backend.restore(cleared.barriers)
 
     def tag(self, tags: Sequence[str]) -> TaggedView:
         """A view whose keys belong to *tags*, apart from the same keys elsewhere."""
         return TaggedView(self, check_tags(tags))
-
-    def flush_tag(self, tag: str) -> Cleared:
-        """Drop every entry that carries *tag*. Walks the keyspace."""
-        (label,) = check_tags([tag])
-        with self._loading.overtaking(lambda _text, tags: label in tags):
-            return self.backend.clear(self.namespaces.pattern("*"), _Carries(label))
 
     def get_or_load(
         self,
@@ -188,7 +276,7 @@ class Cache:
         stale: StalePolicy = "serve",
     ) -> T:
         """
-        Return the value of *key*; if it is not fresh, one caller of this process runs *load*.
+        Return the value of *key*; if it is not fresh, one caller of all processes runs *load*.
 
         Args:
             ttl: Seconds the value counts as fresh (None: what the namespace says).
@@ -198,11 +286,16 @@ class Cache:
             stale: `serve` a stale value at once, `on_error` only if *load* fails, or `refuse` it.
 
         Raises:
-            Whatever *load* raises, if there is no stale value to serve.
+            Whatever *load* raises, if there is no stale value to serve; again for a second after it failed. `Absent`
+            as long as that is cached.
         """
-        return self._loading.get(
-            self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale), load
-        )
+        place = self._place(key)
+        blob = self._backend.get(place.text)
+        value = self._fresh_value(place, blob, source_bytes(source))
+        if value is not MISS:
+            return value  # type: ignore[no-any-return]
+        plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale)
+        return self._loading.get(plan, blob, load)  # type: ignore[no-any-return]
 
     async def aget_or_load(
         self,
@@ -216,9 +309,82 @@ class Cache:
         stale: StalePolicy = "serve",
     ) -> T:
         """`get_or_load` for coroutines."""
-        return await self._loading.aget(
-            self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale), load
-        )
+        place = self._place(key)
+        if self._backend.is_local:
+            blob = self._backend.get(place.text)
+        else:
+            import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
+
+            blob = await asyncio.to_thread(self._backend.get, place.text)
+        value = self._fresh_value(place, blob, source_bytes(source))
+        if value is not MISS:
+            return value  # type: ignore[no-any-return]
+        plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale)
+        return await self._loading.aget(plan, blob, load)  # type: ignore[no-any-return]
+
+    def get_many_or_load(
+        self,
+        keys: Sequence[str],
+        load: Callable[[list[str]], Mapping[str, T]],
+        *,
+        ttl: float | None = None,
+        stale_ttl: float | None = None,
+        source: str = "",
+        tags: Sequence[str] = (),
+    ) -> dict[str, T]:
+        """
+        `get_or_load` for several: *load* is called once, with those of *keys* that have no fresh value.
+
+        What it brings is kept and returned; keys that it leaves out are left out. Raises whatever *load* raises.
+        """
+        batch = Batch({key: self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags) for key in keys})
+        return batch.answer(self._loading.get_many(batch.plans, lambda plans: batch.taken(load(batch.names(plans)))))
+
+    async def aget_many_or_load(
+        self,
+        keys: Sequence[str],
+        load: Callable[[list[str]], Awaitable[Mapping[str, T]]],
+        *,
+        ttl: float | None = None,
+        stale_ttl: float | None = None,
+        source: str = "",
+        tags: Sequence[str] = (),
+    ) -> dict[str, T]:
+        """`get_many_or_load` for coroutines."""
+        batch = Batch({key: self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags) for key in keys})
+
+        async def load_plans(plans: list[LoadPlan]) -> dict[str, Any]:
+            return batch.taken(await load(batch.names(plans)))
+
+        return batch.answer(await self._loading.aget_many(batch.plans, load_plans))
+
+    def refresh(
+        self,
+        key: str,
+        load: Callable[[], T],
+        *,
+        ttl: float | None = None,
+        stale_ttl: float | None = None,
+        source: str = "",
+        tags: Sequence[str] = (),
+    ) -> T:
+        """Run *load* now, whatever is cached; keep and return what it brings. Raises whatever *load* raises."""
+        plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, is_forced=True)
+        return self._loading.refresh(plan, load)  # type: ignore[no-any-return]
+
+    async def arefresh(
+        self,
+        key: str,
+        load: Callable[[], Awaitable[T]],
+        *,
+        ttl: float | None = None,
+        stale_ttl: float | None = None,
+        source: str = "",
+        tags: Sequence[str] = (),
+    ) -> T:
+        """`refresh` for coroutines."""
+        plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, is_forced=True)
+        return await self._loading.arefresh(plan, load)  # type: ignore[no-any-return]
 
     def lock(self, name: str, *, lease: float = 10.0, wait: float = 10.0) -> AbstractContextManager[None]:
         """
@@ -229,17 +395,17 @@ class Cache:
             wait: Seconds to wait for it (0: not at all); then `LockTimeout` is raised.
         """
         seconds = self._store.limits.seconds
-        return self.backend.lock(
+        return self._backend.lock(
             self.namespaces.key(name).text, lease=seconds("lease", lease), wait=seconds("wait", wait, or_zero=True)
         )
 
     def info(self) -> BackendInfo:
         """Describe the store: its kind, size, version."""
-        return self.backend.info()
+        return self._backend.info()
 
     def state(self) -> State:
         """What serves right now. Never waits."""
-        return self.backend.state()
+        return self._backend.state()
 
     def stats(self, window: float | None = None) -> Stats:
         """Counts of this process since its start, or of the last *window* seconds."""
@@ -247,7 +413,19 @@ class Cache:
 
     def close(self) -> None:
         """Release connections and threads."""
-        self.backend.close()
+        self._backend.close()
+
+    def _drop(self, text: str) -> Cleared:
+        cleared = self._backend.invalidate([key_scope(text)], [text])
+        self._loading.forget([text])
+        return cleared
+
+    def _swept(self, barrier: Barrier) -> Iterator[int]:
+        kind, name = barrier.scope[:2], barrier.scope[2:]
+        if kind == "t:":
+            return self._backend.sweep(EVERYTHING, barrier.version, Carries(name))
+        pattern = {"p:": name, "k:": name, "n:": f"{name}:*"}.get(kind, "*")
+        return self._backend.sweep(Pattern(pattern), barrier.version)
 
     def _plan(
         self,
@@ -257,33 +435,21 @@ class Cache:
         stale_ttl: float | None,
         source: str,
         tags: Sequence[str],
-        stale: StalePolicy,
+        stale: StalePolicy = "serve",
+        is_forced: bool = False,
     ) -> LoadPlan:
-        at, limits = self.namespaces.key(key), self._store.limits
+        place, limits = self._place(key), self._store.limits
         if stale_ttl is None:
             # What the settings say for all is no mistake of this caller: it is cut, not refused.
-            longer = min(self.namespaces[at.namespace].stale_ttl, limits.max_ttl)
+            longer = min(self.namespaces[place.key.namespace].stale_ttl, limits.max_ttl)
         else:
             longer = limits.seconds("stale_ttl", stale_ttl, or_zero=True)
         if stale not in get_args(StalePolicy):
             raise InvalidInput("stale", stale, f"one of {', '.join(get_args(StalePolicy))}")
         labels = check_tags(tags)
-        check_room(at.text, labels, source)
-        return LoadPlan(at, self._ttl(ttl, at.namespace), longer, source, labels, stale)
+        check_room(place.text, labels, source)
+        return LoadPlan(place, self._ttl(ttl, place.key.namespace), longer, source, labels, stale, is_forced)
 
     def _ttl(self, given: float | None, namespace: str) -> float:
         limits = self._store.limits
         return min(self.namespaces[namespace].ttl, limits.max_ttl) if given is None else limits.seconds("ttl", given)
-
-
-@dataclass(frozen=True, slots=True)
-class _Carries:
-    """Whether an entry carries *tag*; two of one tag are equal, so that a store can tell that it was asked before."""
-
-    tag: str
-
-    def __call__(self, head: bytes) -> bool:
-        try:
-            return self.tag in read_head(head).tags
-        except Foreign:
-            return False

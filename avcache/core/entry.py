@@ -1,10 +1,11 @@
 """
 What the store holds under a key: a header that says how old the value is, and the value's bytes.
 
-    magic format | written_at fresh_until load_seconds | lengths | key tags source | payload
+    magic and format | version | written_at fresh_until load_seconds flags | lengths | key tags source | payload
 
 The header comes first, so a short read of the beginning tells an entry's age without its value. The key stands
-inside: an answer that belongs to another key is a miss, not a wrong value.
+inside: an answer that belongs to another key is a miss, not a wrong value. The version is what barriers are held
+against; it stands at a fixed place, so that a store can set it.
 """
 
 from __future__ import annotations
@@ -14,15 +15,35 @@ import struct
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final, Protocol
 
-from avcache.backends.base import HEAD_BYTES
+from avcache.backends.base import LONGEST_HEAD, MAGIC
 from avcache.errors import InvalidInput
 
-__all__ = ["Foreign", "Head", "check_room", "check_tags", "encode", "payload_of", "read_head"]
+__all__ = [
+    "CHANGEABLE",
+    "UNREAD",
+    "Carries",
+    "CutShort",
+    "Entry",
+    "Foreign",
+    "Head",
+    "check_room",
+    "check_tags",
+    "encode",
+    "encode_set",
+    "fresh_payloads",
+    "joined",
+    "read_entry",
+    "read_head",
+    "source_bytes",
+]
 
-_MAGIC = b"AV"
-_FORMAT = 1
-_HEADER = struct.Struct("<2sBdddHHH")
+_HEADER = struct.Struct(">4sQddfBxHHH")
+_START: Final = _HEADER.size
+_unpack_some = struct.Struct(">4sQ8xd4xBxHHH").unpack_from
+_unpack, _pack = _HEADER.unpack_from, _HEADER.pack
+_ABSENT: Final = 1
 _TAG_SEPARATOR = "\x1f"
 _MAX_TAG = 64
 _MAX_TAGS = 512
@@ -32,12 +53,17 @@ class Foreign(ValueError):
     """These bytes are no entry of ours, or not a whole one."""
 
 
+class CutShort(Foreign):
+    """The beginning of an entry, too short for its header."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """
     What an entry says of itself.
 
     *written_at* and *fresh_until* are wall-clock seconds; *load_seconds* is None for a value that was set, not loaded.
+    *version* is the one that invalidations are held against. *is_absent*: the value is the reason why there is none.
     """
 
     key: str
@@ -46,14 +72,125 @@ class Head:
     load_seconds: float | None = None
     tags: tuple[str, ...] = ()
     source: str = ""
+    version: int = 0
+    is_absent: bool = False
+
+
+class Entry:
+    """
+    A whole entry that belongs to its key; all else that its header says is read when it is asked for.
+
+    Attributes:
+        payload: The bytes of the value.
+        source: Where it comes from, as bytes.
+        value: The value, once it was read, if it is one that nobody can change, else `CHANGEABLE`; before, `UNREAD`.
+        checked: The version of the barriers that it was last held against, and was found valid.
+    """
+
+    __slots__ = ("checked", "data", "fresh_until", "is_absent", "payload", "source", "value", "version")
+
+    def __init__(  # noqa: PLR0917 - called once for each read, by `read_entry` alone
+        self, data: bytes, version: int, fresh_until: float, flags: int, source: bytes, payload: bytes
+    ) -> None:
+        self.data = data
+        self.version = version
+        self.fresh_until = fresh_until
+        self.is_absent = flags & _ABSENT
+        self.source = source
+        self.payload = payload
+        self.value: object = UNREAD
+        self.checked = -1
+
+    @property
+    def head(self) -> Head:
+        """All that the header says."""
+        return read_head(self.data)
+
+
+UNREAD: Final = object()
+CHANGEABLE: Final = object()
+"""Read once, so its bytes are good; each caller gets a value of his own."""
+
+
+def read_entry(data: bytes, key: bytes) -> Entry | None:
+    """Read an entry of *key*; None for what is none, or that of another key."""
+    if len(data) < _START:
+        return None
+    magic, version, _written_at, fresh_until, _seconds, flags, length, tags, source = _unpack(data)
+    if magic != MAGIC or data[_START : _START + length] != key or not fresh_until < math.inf:
+        return None
+    start = _START + length + tags + source
+    if start > len(data):
+        return None
+    return Entry(data, version, fresh_until, flags, data[start - source : start] if source else b"", data[start:])
+
+
+class _Named(Protocol):
+    """A key, as bytes."""
+
+    name: bytes
+
+
+def fresh_payloads(
+    entries: Sequence[bytes | None], keys: Sequence[_Named], now: float, newest: int
+) -> list[bytes | None]:
+    """
+    The value's bytes of each entry that plainly belongs to its key, is fresh at *now* and reaches the version *newest*.
+
+    None where it takes a closer look to say. One loop without a call: a third of the time of `read_entry` for each.
+    """
+    payloads: list[bytes | None] = []
+    first, magic, endless, keep = _START, MAGIC, math.inf, payloads.append
+    for data, key in zip(entries, keys, strict=True):
+        if data is not None and len(data) >= first:
+            found, version, fresh_until, flags, length, tags, source = _unpack_some(data)
+            start = first + length
+            if (
+                found == magic
+                and version >= newest
+                and now < fresh_until < endless
+                and not flags
+                and data[first:start] == key.name
+            ):
+                keep(data[start + tags + source :])
+                continue
+        keep(None)
+    return payloads
+
+
+def encode_set(key: bytes, tags: bytes, written_at: float, fresh_until: float, payload: bytes) -> bytes:
+    """`encode` for a value that was set, with texts that were encoded and checked before; of version 0."""
+    fixed = _pack(MAGIC, 0, written_at, fresh_until, math.nan, 0, len(key), len(tags), 0)
+    return b"".join((fixed, key, tags, payload))
 
 
 def encode(head: Head, payload: bytes) -> bytes:
     """Put *head* before *payload*. Raises `InvalidInput` if key and tags together are too long."""
     key, tags, source = _texts(head.key, head.tags, head.source)
-    seconds = math.nan if head.load_seconds is None else head.load_seconds
-    fixed = _HEADER.pack(_MAGIC, _FORMAT, head.written_at, head.fresh_until, seconds, len(key), len(tags), len(source))
+    fixed = _pack(
+        MAGIC,
+        head.version,
+        head.written_at,
+        head.fresh_until,
+        math.nan if head.load_seconds is None else head.load_seconds,
+        _ABSENT if head.is_absent else 0,
+        len(key),
+        len(tags),
+        len(source),
+    )
     return b"".join((fixed, key, tags, source, payload))
+
+
+def joined(tags: Sequence[str]) -> bytes:
+    """Checked tags as they stand in a header."""
+    return _TAG_SEPARATOR.join(tags).encode()
+
+
+def source_bytes(source: str) -> bytes:
+    """A source as it stands in a header; of what can't be one, bytes that stand in none. Raises `InvalidInput`."""
+    if not isinstance(source, str):
+        raise InvalidInput("source", source, "text without lone surrogates")
+    return source.encode(errors="surrogatepass")
 
 
 def check_room(key: str, tags: Sequence[str], source: str) -> None:
@@ -63,27 +200,27 @@ def check_room(key: str, tags: Sequence[str], source: str) -> None:
 
 def _texts(key: str, tags: Sequence[str], source: str) -> tuple[bytes, bytes, bytes]:
     try:
-        texts = key.encode(), _TAG_SEPARATOR.join(tags).encode(), source.encode()
+        texts = key.encode(), joined(tags), source.encode()
     except (AttributeError, UnicodeEncodeError):
         raise InvalidInput("source", source, "text without lone surrogates") from None
-    if _HEADER.size + sum(map(len, texts)) > HEAD_BYTES:
-        raise InvalidInput("tags", tags, f"key, tags and source together take at most {HEAD_BYTES} bytes")
+    if _START + sum(map(len, texts)) > LONGEST_HEAD:
+        raise InvalidInput("tags", tags, f"key, tags and source together take at most {LONGEST_HEAD} bytes")
     return texts
 
 
 def read_head(data: bytes) -> Head:
-    """Read the header of an entry, or of its first bytes. Raises `Foreign`."""
-    if len(data) < _HEADER.size:
+    """Read the header of an entry, or of its first bytes. Raises `Foreign`, or `CutShort` if more of it is needed."""
+    if len(data) < _START:
         raise Foreign("too short")
-    magic, version, written_at, fresh_until, seconds, *lengths = _HEADER.unpack_from(data)
-    if magic != _MAGIC or version != _FORMAT:
+    magic, version, written_at, fresh_until, seconds, flags, *lengths = _unpack(data)
+    if magic != MAGIC:
         raise Foreign("not an entry of this format")
-    parts, at = [], _HEADER.size
+    if len(data) < _START + sum(lengths):
+        raise CutShort("cut short")
+    parts, at = [], _START
     for length in lengths:
         parts.append(data[at : at + length])
         at += length
-    if len(data) < at:
-        raise Foreign("cut short")
     try:
         key, tags, source = (part.decode() for part in parts)
     except UnicodeDecodeError as exc:
@@ -97,17 +234,15 @@ def read_head(data: bytes) -> Head:
         None if math.isnan(seconds) else seconds,
         tuple(tags.split(_TAG_SEPARATOR)) if tags else (),
         source,
+        version,
+        bool(flags & _ABSENT),
     )
-
-
-def payload_of(data: bytes) -> memoryview:
-    """The value's bytes of a whole entry whose header was read before."""
-    *_, key, tags, source = _HEADER.unpack_from(data)
-    return memoryview(data)[_HEADER.size + key + tags + source :]
 
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
     """Return *tags* sorted and once each. Raises `InvalidInput`."""
+    if not tags and isinstance(tags, tuple | list):
+        return ()
     allowed = f"at most {_MAX_TAGS} texts of 1 to {_MAX_TAG} printable characters"
     if isinstance(tags, str) or not isinstance(tags, Collection) or len(tags) > _MAX_TAGS:
         raise InvalidInput("tags", tags, allowed)
@@ -115,3 +250,16 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(tag, str) or not 1 <= len(tag) <= _MAX_TAG or not tag.isprintable():
             raise InvalidInput("tags", tag, allowed)
     return tuple(sorted({unicodedata.normalize("NFC", tag) for tag in tags}))
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """Whether an entry, of which the first bytes are given, carries *tag*."""
+
+    tag: str
+
+    def __call__(self, head: bytes) -> bool:
+        try:
+            return self.tag in read_head(head).tags
+        except Foreign:
+            return False

@@ -2,234 +2,371 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from avcache.backends.base import MISS
+from avcache.backends.base import MISS, Begun, Blob
 from avcache.core import serializers
-from avcache.core.entry import Head, payload_of
-from avcache.core.fence import Fence, Scope, UnderWay
-from avcache.core.keys import Key
-from avcache.core.singleflight import SingleFlight
-from avcache.core.store import EntryStore
-from avcache.errors import SerializationError
+from avcache.core.entry import source_bytes
+from avcache.core.keeping import Failures, Keeping, LoadPlan, Outcome
+from avcache.core.singleflight import Flight, Inside, SingleFlight
+from avcache.core.steps import Ask, Interrupted, Load, Story, TooLong, Wait, carry_out, carry_out_async
+from avcache.core.store import EntryStore, as_blob
+from avcache.errors import Absent, BackendError
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["LoadPlan", "Loading", "StalePolicy"]
+__all__ = ["Loading"]
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
-StalePolicy = Literal["serve", "on_error", "refuse"]
+_MOST_RELOADS: Final = 16
+"""Reloads in the background at a time: past them a stale value is served once more, and reloaded a little later."""
 
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """One call of `get_or_load`, checked: the key and what its value is to be kept as."""
-
-    at: Key
-    ttl: float
-    stale_ttl: float
-    source: str
-    tags: tuple[str, ...]
-    stale: StalePolicy
-
-    @property
-    def flight(self) -> str:
-        """What callers wait for together: a value of another source is another value."""
-        return _flight(self.at.text, self.source)
+_LEASE_SLACK: Final = 0.01
 
 
 class Loading:
     """Loads into *store* what is not fresh. *randomness* returns 0..1 for the jitter."""
 
-    def __init__(self, store: EntryStore, fence: Fence, randomness: Callable[[], float]) -> None:
+    def __init__(self, store: EntryStore, randomness: Callable[[], float]) -> None:
         self._store = store
-        self._fence = fence
-        self._random = randomness
-        self._flights: SingleFlight[tuple[Any, bytes | None]] = SingleFlight()
+        self._backend = store.backend
+        self._keeping = Keeping(store, randomness)
+        self._flights: SingleFlight[Outcome] = SingleFlight()
+        self._failures = Failures(store)
+        self._reloads = threading.BoundedSemaphore(_MOST_RELOADS)
 
-    def get(self, plan: LoadPlan, load: Callable[[], T]) -> T:
-        """Return the value of the plan's key, loading it if need be."""
-        value, is_fresh = self._cached(plan)
-        if is_fresh:
-            return cast("T", value)
-        if value is not MISS and plan.stale == "serve":
-            if not self._flights.is_flying(plan.flight):
-                self._start_reload(plan, load)
-            return cast("T", value)
-        try:
-            result, led = self._flights.run(plan.flight, lambda: self._load(plan, load))
-        except Exception:
-            if value is MISS:
-                raise
-            return cast("T", self._served_stale(plan, value))
-        return cast("T", self._own(plan, result, led=led, had_stale=value is not MISS))
+    def get(self, plan: LoadPlan, blob: Blob | None, load: Callable[[], Any]) -> Any:
+        """The value of the plan's key, where *blob* is what the store has under it, loading it if need be."""
+        return carry_out(self._get(plan, blob, partial(self._start_reload, plan, load)), load)
 
-    async def aget(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> T:
+    async def aget(self, plan: LoadPlan, blob: Blob | None, load: Callable[[], Awaitable[Any]]) -> Any:
         """`get` for coroutines."""
-        import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
+        return await carry_out_async(self._get(plan, blob, partial(self._start_areload, plan, load)), load)
 
-        value, is_fresh = await asyncio.to_thread(self._cached, plan)
+    def refresh(self, plan: LoadPlan, load: Callable[[], Any]) -> Any:
+        """Load the plan's key now, whatever there is, and return what that brings."""
+        return carry_out(self._refresh(plan), load)
+
+    async def arefresh(self, plan: LoadPlan, load: Callable[[], Awaitable[Any]]) -> Any:
+        """`refresh` for coroutines."""
+        return await carry_out_async(self._refresh(plan), load)
+
+    def get_many(self, plans: Sequence[LoadPlan], load: Callable[[list[LoadPlan]], Mapping[str, Any]]) -> list[Any]:
+        """The value of each plan's key, or `MISS` where *load*, called once with the plans that miss, brings none."""
+        return carry_out(self._get_many(plans), load)
+
+    async def aget_many(
+        self, plans: Sequence[LoadPlan], load: Callable[[list[LoadPlan]], Awaitable[Mapping[str, Any]]]
+    ) -> list[Any]:
+        """`get_many` for coroutines."""
+        return await carry_out_async(self._get_many(plans), load)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Let nobody who comes from now on wait for a load of *keys* under way, or be told of one that failed."""
+        names = frozenset(keys)
+        self._flights.forget(names)
+        self._failures.forget(names)
+
+    def _get(self, plan: LoadPlan, blob: Blob | None, start_reload: Callable[[], None]) -> Story[Any]:
+        value, is_fresh = self._judge(plan, blob)
         if is_fresh:
-            return cast("T", value)
-        if value is not MISS and plan.stale == "serve":
-            if not self._flights.is_flying(plan.flight):
-                _hold(asyncio.create_task(self._areload(plan, load)))
-            return cast("T", value)
+            return value
+        failure = self._failures.recent(plan)
+        if value is not MISS and (plan.stale == "serve" or failure is not None):
+            self._store.count_hit(plan.place, stale=True)
+            if failure is None and not self._flights.is_flying(plan.key, plan.source):
+                start_reload()
+            return value
+        if failure is not None:
+            plan.place.counts.throttled += 1
+            raise failure.with_traceback(None)
         try:
-            result, led = await self._flights.arun(plan.flight, lambda: self._aload(plan, load))
+            outcome = yield from self._fly(plan)
+        except Absent:
+            raise
         except Exception:
             if value is MISS:
                 raise
-            return cast("T", self._served_stale(plan, value))
-        return cast("T", self._own(plan, result, led=led, had_stale=value is not MISS))
+            self._store.count_hit(plan.place, stale=True)
+            logger.warning("cache.served_stale", extra={"key": plan.key})
+            return value
+        if value is not MISS:  # not counted before the load had told
+            self._store.count_miss(plan.place, "expired")
+        return outcome.value
 
-    @contextmanager
-    def overtaking(self, scope: Scope) -> Iterator[None]:
-        """
-        Stands around an invalidation, or a write by hand, of what *scope* covers.
+    def _refresh(self, plan: LoadPlan) -> Story[Any]:
+        self.forget([plan.key])
+        outcome = yield from self._fly(plan)
+        return outcome.value
 
-        What was loading before it ended is not stored, and nobody who comes after it waits for that.
-        """
-        overtaken: list[UnderWay] = []
+    def _fly(self, plan: LoadPlan) -> Story[Outcome]:
+        """One load for all who want it now."""
+        if self._flights.is_own(plan.key, plan.source):
+            return Outcome((yield Load(self._inside(plan))), None)
+        while True:
+            flight, leads = self._join(plan)
+            if leads:
+                return (yield from self._lead(plan, flight))
+            try:
+                outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
+            except Interrupted:
+                continue
+            except TooLong:
+                return (yield from self._load(plan, Flight()))
+            if not outcome.is_overtaken:
+                plan.place.counts.coalesced += 1
+                return _own(outcome)
+
+    def _lead(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
         try:
-            with self._fence.overtaking(scope) as overtaken:
-                yield
+            outcome = yield from self._load(plan, flight)
+        except BaseException as exc:
+            self._flights.land(plan.key, plan.source, flight)
+            if isinstance(exc, Exception):
+                flight.set_exception(exc)
+            else:  # interrupted: the next in line loads
+                flight.cancel()
+            raise
+        self._flights.land(plan.key, plan.source, flight)
+        flight.set_result(outcome)
+        return outcome
+
+    def _load(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
+        at_once = self._backend.is_local
+        begun = yield Ask(partial(self._turn, plan), at_once=at_once)
+        flight.version = begun.version
+        found = None if plan.is_forced else self._fresh(plan, begun.blob)
+        if found is not None:
+            if begun.lease is not None:
+                yield Ask(begun.lease.release, at_once=at_once)
+            plan.place.counts.coalesced += 1
+            if isinstance(found.value, Absent):
+                raise found.value
+            return found
+        started = time.perf_counter()
+        try:
+            value = yield Load(self._inside(plan))
+        except Absent as exc:
+            yield Ask(partial(self._keeping.keep_absent, plan, exc, begun), at_once=at_once)
+            raise
+        except BaseException as exc:
+            if isinstance(exc, Exception):
+                self._failures.note(plan, exc)
+            if begun.lease is not None:
+                yield Ask(begun.lease.release, at_once=at_once or not isinstance(exc, Exception))
+            raise
+        took = time.perf_counter() - started
+        self._store.count_load(plan.place, took)
+        outcome: Outcome = yield Ask(partial(self._keeping.keep, plan, value, begun, took), at_once=at_once)
+        return outcome
+
+    def _get_many(self, plans: Sequence[LoadPlan]) -> Story[list[Any]]:
+        """Those that miss are loaded together; those that others are loading already are waited for."""
+        values: list[Any] = yield Ask(partial(self._look_many, plans), at_once=self._backend.is_local)
+        missing = [at for at, value in enumerate(values) if value is MISS]
+        flights = {at: self._join(plans[at]) for at in missing}
+        led = [at for at in missing if flights[at][1]]
+        if led:
+            outcomes = yield from self._lead_many([plans[at] for at in led], [flights[at][0] for at in led])
+            for at, outcome in zip(led, outcomes, strict=True):
+                values[at] = MISS if outcome is None else outcome.value
+        for at in missing:
+            if at not in led:
+                values[at] = yield from self._take_part(plans[at], flights[at][0])
+        return [MISS if isinstance(value, Absent) else value for value in values]
+
+    def _lead_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome | None]]:
+        outcomes: list[Outcome | None] = [None] * len(plans)
+        try:
+            outcomes = yield from self._load_many(plans, flights)
         finally:
-            for load in overtaken:
-                self._flights.forget(_flight(load.key, load.source))
+            for plan, flight, outcome in zip(plans, flights, outcomes, strict=True):
+                self._flights.land(plan.key, plan.source, flight)
+                if outcome is None:  # nothing for those who wait: they load for themselves
+                    flight.cancel()
+                else:
+                    flight.set_result(outcome)
+        return outcomes
 
-    def _cached(self, plan: LoadPlan) -> tuple[Any, bool]:
-        """The value, or `MISS`, and whether it is fresh; counted, unless the load is to tell what it was."""
-        found = self._store.find(plan.at)
-        if found is not None and found.head.source == plan.source:
-            value = self._store.value(plan.at, found)
-            if value is not MISS and found.is_fresh:
-                self._store.note(plan.at, "hits")
-                return value, True
-            # A store may keep an entry a little longer than this caller's stale_ttl allows.
-            usable = self._store.wall() < found.head.fresh_until + plan.stale_ttl
-            if value is not MISS and usable and plan.stale != "refuse":
-                if plan.stale == "serve":
-                    self._store.note(plan.at, "stale_hits")
-                return value, False
-        self._store.note(plan.at, "misses")
-        return MISS, False
+    def _load_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome | None]]:
+        """
+        At once what nobody else loads; then what others loaded, or did not.
 
-    def _load(self, plan: LoadPlan, load: Callable[[], T]) -> tuple[T, bytes | None]:
-        with self._fence.load(plan.at.text, plan.source, plan.tags) as under_way:
-            if (loaded := self._second_look(plan)) is not None:
-                return loaded
-            begun = time.perf_counter()
-            try:
-                value = load()
-            except Exception:
-                self._store.counters.count(plan.at.namespace, "load_failures")
-                raise
-            return value, self._keep(plan, value, under_way, time.perf_counter() - begun)
+        Waiting with leases in hand, two processes could wait for each other.
+        """
+        at_once = self._backend.is_local
+        begun: list[Begun] = yield Ask(lambda: [self._backend.begin(plan.key) for plan in plans], at_once=at_once)
+        for flight, one in zip(flights, begun, strict=True):
+            flight.version = one.version
+        outcomes = [self._fresh(plan, one.blob) for plan, one in zip(plans, begun, strict=True)]
+        for one, outcome in zip(begun, outcomes, strict=True):
+            if one.lease is not None and outcome is not None:
+                one.lease.release()
+        rest = [at for at, outcome in enumerate(outcomes) if outcome is None]
+        ours = [at for at in rest if begun[at].wait is None]
+        loaded = yield from self._load_batch([plans[at] for at in ours], [begun[at] for at in ours])
+        for at, outcome in zip(ours, loaded, strict=True):
+            outcomes[at] = outcome
+        for at in rest:
+            if begun[at].wait is not None:
+                turn: Begun = yield Ask(partial(self._turn, plans[at]), at_once=at_once)
+                outcomes[at] = self._fresh(plans[at], turn.blob)
+                if outcomes[at] is None:
+                    (outcomes[at],) = yield from self._load_batch([plans[at]], [turn])
+        return outcomes
 
-    async def _aload(self, plan: LoadPlan, load: Callable[[], Awaitable[T]]) -> tuple[T, bytes | None]:
-        import asyncio  # noqa: PLC0415 - as above
-
-        with self._fence.load(plan.at.text, plan.source, plan.tags) as under_way:
-            if (loaded := await asyncio.to_thread(self._second_look, plan)) is not None:
-                return loaded
-            begun = time.perf_counter()
-            try:
-                value = await load()
-            except Exception:
-                self._store.counters.count(plan.at.namespace, "load_failures")
-                raise
-            took = time.perf_counter() - begun
-            return value, await asyncio.to_thread(self._keep, plan, value, under_way, took)
-
-    def _second_look(self, plan: LoadPlan) -> tuple[Any, bytes] | None:
-        """What another caller stored between this one's look at the cache and its turn to load."""
-        found = self._store.find(plan.at, quiet=True)
-        if found is None or not found.is_fresh or found.head.source != plan.source:
-            return None
-        value = self._store.value(plan.at, found, quiet=True)
-        if value is MISS:
-            return None
-        self._store.counters.count(plan.at.namespace, "coalesced")
-        return value, bytes(payload_of(found.raw))
-
-    def _keep(self, plan: LoadPlan, value: object, under_way: UnderWay, took: float) -> bytes | None:
-        """Store what was loaded, unless it was invalidated meanwhile; returns its bytes if it has any."""
-        store, key = self._store, plan.at.text
-        store.counters.count(plan.at.namespace, "loads")
-        store.counters.count(plan.at.namespace, "load_seconds", took)
-        payload, data = self._encoded(plan, value, took)
-        with self._fence.storing(under_way) as may_store:
-            if may_store and data is None:
-                store.drop([key])  # no older value may go on answering in its place
-            elif may_store and data is not None:
-                ttl, entry = data
-                store.put({key: (entry, ttl + plan.stale_ttl)})
-        return payload
-
-    def _encoded(self, plan: LoadPlan, value: object, took: float) -> tuple[bytes | None, tuple[float, bytes] | None]:
-        """The value's bytes, and its ttl and entry; None for what has none or is too large to be kept."""
+    def _load_batch(self, plans: list[LoadPlan], begun: list[Begun]) -> Story[list[Outcome | None]]:
+        if not plans:
+            return []
+        values: Mapping[str, Any] = {}
+        started = time.perf_counter()
         try:
-            payload = serializers.dumps(value)
-        except SerializationError as exc:
-            self._store.refuse(plan.at.text, str(exc))
-            return None, None
-        ttl = plan.ttl * (1 - self._store.limits.jitter * self._random())
-        now = self._store.wall()
-        entry = self._store.encode(Head(plan.at.text, now, now + ttl, took, plan.tags, plan.source), payload)
-        return payload, None if entry is None else (ttl, entry)
+            values = yield Load(self._inside(*plans), (plans,))
+        finally:
+            for plan, one in zip(plans, begun, strict=True):
+                if one.lease is not None and plan.key not in values:
+                    one.lease.release()
+        took = (time.perf_counter() - started) / len(plans)
+        outcomes: list[Outcome | None] = []
+        for plan, one in zip(plans, begun, strict=True):
+            if plan.key not in values:
+                outcomes.append(None)
+                continue
+            self._store.count_load(plan.place, took)
+            keep = partial(self._keeping.keep, plan, values[plan.key], one, took)
+            outcomes.append((yield Ask(keep, at_once=self._backend.is_local)))
+        return outcomes
 
-    def _served_stale(self, plan: LoadPlan, value: Any) -> Any:
-        self._store.note(plan.at, "stale_hits")
-        logger.warning("cache.served_stale", extra={"key": plan.at.text})
+    def _take_part(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Any]:
+        """What somebody else loads; one that comes to nothing is loaded alone."""
+        try:
+            outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
+            if not outcome.is_overtaken:
+                plan.place.counts.coalesced += 1
+                return _own(outcome).value
+        except Absent as known:
+            return known
+        except (Interrupted, TooLong):
+            pass
+        alone = yield from self._lead_many([plan], [Flight()])
+        return MISS if alone[0] is None else alone[0].value
+
+    def _join(self, plan: LoadPlan) -> tuple[Flight[Outcome], bool]:
+        is_valid = partial(self._backend.barriers.allows, plan.key, plan.tags)
+        return self._flights.join(plan.key, plan.source, is_valid)
+
+    def _inside(self, *plans: LoadPlan) -> Inside:
+        return self._flights.inside((plan.key, plan.source) for plan in plans)
+
+    def _look_many(self, plans: Sequence[LoadPlan]) -> list[Any]:
+        """The fresh value of each, `Absent` if it is known that there is none, or `MISS`."""
+        entries = self._backend.get_many([plan.key for plan in plans])
+        return [self._look(plan, as_blob(data)) for plan, data in zip(plans, entries, strict=True)]
+
+    def _look(self, plan: LoadPlan, blob: Blob | None) -> Any:
+        try:
+            value, is_fresh = self._judge(plan, blob)
+        except Absent as known:
+            return known
+        if value is not MISS and not is_fresh:
+            self._store.count_miss(plan.place, "expired")
+            return MISS
         return value
 
-    def _own(self, plan: LoadPlan, result: tuple[Any, bytes | None], *, led: bool, had_stale: bool) -> Any:
-        """Those who waited get a value of their own: what one caller does to it must not reach another."""
-        if had_stale:  # not counted before the load had told
-            self._store.note(plan.at, "misses")
-        value, payload = result
-        if led:
-            return value
-        self._store.counters.count(plan.at.namespace, "coalesced")
-        return value if payload is None else serializers.loads(payload)
+    def _judge(self, plan: LoadPlan, blob: Blob | None) -> tuple[Any, bool]:
+        store, source = self._store, source_bytes(plan.source)
+        value = store.fresh_value(plan.place, blob, source)
+        if value is not MISS:
+            return value, True
+        entry = store.entry(plan.place, blob)
+        if entry is not None and entry.source == source:
+            if entry.is_absent and store.wall() < entry.fresh_until:
+                store.count_hit(plan.place)
+                raise Absent(str(store.value(entry)))
+            # A store may keep an entry a little longer than this caller's stale_ttl allows.
+            is_usable = store.wall() < entry.fresh_until + plan.stale_ttl and not entry.is_absent
+            if is_usable and plan.stale != "refuse" and (value := store.value(entry)) is not MISS:
+                return value, False
+        store.count_miss(plan.place, store.why_missed(plan.place, blob, source))
+        return MISS, False
+
+    def _fresh(self, plan: LoadPlan, blob: Blob | None) -> Outcome | None:
+        """What another caller stored between this one's look at the cache and its turn to load."""
+        store, entry = self._store, self._store.entry(plan.place, blob)
+        if entry is None or entry.source != source_bytes(plan.source) or store.wall() >= entry.fresh_until:
+            return None
+        value = store.value(entry)
+        if entry.is_absent:
+            return Outcome(Absent(str(value)), None)
+        return None if value is MISS else Outcome(value, entry.payload)
+
+    def _turn(self, plan: LoadPlan) -> Begun:
+        """When this process may load: at once, or when the load of another one is over."""
+        begun = self._backend.begin(plan.key)
+        if begun.wait is None or self._fresh(plan, begun.blob) is not None:
+            return begun
+        try:
+            with self._backend.waiting(plan.key) as wait:
+                return self._wait_for_turn(plan, wait)
+        except BackendError as exc:
+            logger.info("cache.wait_failed", extra={"key": plan.key, "error": str(exc)})
+            return Begun(None, begun.version)
+
+    def _wait_for_turn(self, plan: LoadPlan, wait: Callable[[float], None]) -> Begun:
+        give_up_at = time.monotonic() + self._store.limits.load_wait
+        while True:
+            begun = self._backend.begin(plan.key)
+            if begun.wait is None or self._fresh(plan, begun.blob) is not None:
+                return begun
+            left = give_up_at - time.monotonic()
+            if left <= 0:  # this one loads as well, and keeps nothing
+                return Begun(begun.blob, begun.version)
+            wait(min(begun.wait + _LEASE_SLACK, left))
 
     def _start_reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
+        if not self._reloads.acquire(blocking=False):
+            return
         try:
-            threading.Thread(target=self._reload, args=(plan, load), name="avcache-reload", daemon=True).start()
+            # Not `Thread.start`, which waits until the thread runs: among many callers, that takes its time.
+            _thread.start_new_thread(self._reload, (plan, load))
         except RuntimeError as exc:  # no thread to be had: the stale value is served all the same
-            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+            self._reloads.release()
+            logger.warning("cache.reload_failed", extra={"key": plan.key, "error": repr(exc)})
 
     def _reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
         try:
-            self._flights.run(plan.flight, lambda: self._load(plan, load))
+            carry_out(self._fly(plan), load)
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
-            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
+            logger.warning("cache.reload_failed", extra={"key": plan.key, "error": repr(exc)})
+        finally:
+            self._reloads.release()
+
+    def _start_areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
+        import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
+
+        task = asyncio.create_task(self._areload(plan, load))
+        _background.add(task)
+        task.add_done_callback(_background.discard)
 
     async def _areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
         try:
-            await self._flights.arun(plan.flight, lambda: self._aload(plan, load))
+            await carry_out_async(self._fly(plan), load)
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
-            logger.warning("cache.reload_failed", extra={"key": plan.at.text, "error": repr(exc)})
-
-
-def _flight(key: str, source: str) -> str:
-    return f"{key}\x1f{source}"
+            logger.warning("cache.reload_failed", extra={"key": plan.key, "error": repr(exc)})
 
 
 _background: set[asyncio.Task[None]] = set()
+"""Held here: the event loop itself only knows its tasks weakly."""
 
 
-def _hold(task: asyncio.Task[None]) -> None:
-    """Hold on to a task: the event loop itself only knows it weakly."""
-    _background.add(task)
-    task.add_done_callback(_background.discard)
+def _own(outcome: Outcome) -> Outcome:
+    """Those who waited get a value of their own: what one caller does to it must not reach another."""
+    return outcome if outcome.payload is None else Outcome(serializers.loads(outcome.payload), outcome.payload)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avcache.backends.base import Stored
-from avcache.core.entry import Foreign, read_head
+from avcache.backends.barriers import Barriers
+from avcache.backends.base import LONGEST_HEAD, Backend, Stored
+from avcache.core.entry import CutShort, Foreign, read_head
 from avcache.core.keys import Key
 
-__all__ = ["Peek", "describe"]
+__all__ = ["Peek", "describe", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Peek:
     """
     An entry looked at without being counted. Times are wall-clock seconds, sizes are bytes in the store.
 
-    *is_foreign*: the bytes are not an entry of ours; then only *key*, *size* and *expires_in* say anything.
+    *is_absent*: what is cached is that there is nothing. *is_foreign*: the bytes are not an entry of ours; then only
+    *key*, *size* and *expires_in* say anything.
     """
 
     key: str
@@ -31,6 +34,8 @@ class Peek:
     load_seconds: float | None = None
     tags: tuple[str, ...] = ()
     source: str = ""
+    version: int = 0
+    is_absent: bool = False
     is_foreign: bool = False
 
     @property
@@ -39,10 +44,37 @@ class Peek:
         return self.ttl_left <= 0 and not self.is_foreign
 
 
+def look(places: Sequence[Key], backend: Backend, now: float) -> list[Peek | None]:
+    """Look at *places*, in their order, in one round trip; None where nothing is, or what is there is invalid."""
+    looked = backend.inspect([at.text for at in places])
+    return [
+        None if stored is None else _valid(_describe(at, stored, backend, now), backend.barriers)
+        for at, stored in zip(places, looked, strict=True)
+    ]
+
+
+def _valid(peek: Peek | None, barriers: Barriers) -> Peek | None:
+    if peek is None or peek.is_foreign:
+        return peek
+    return peek if barriers.allows(peek.key, peek.tags, peek.version) else None
+
+
+def _describe(at: Key, stored: Stored, backend: Backend, now: float) -> Peek | None:
+    try:
+        return describe(at, stored, now)
+    except CutShort:  # nearly all headers are short enough to be seen at once
+        (whole,) = backend.inspect([at.text], LONGEST_HEAD)
+        return None if whole is None else describe(at, whole, now)
+
+
 def describe(at: Key, stored: Stored, now: float) -> Peek:
-    """Read the header of what is stored under *at*; *now* is a wall-clock reading."""
+    """Read the header of what is stored under *at*; *now* is a wall-clock reading. Raises `CutShort`."""
     try:
         head = read_head(stored.head)
+    except CutShort:
+        if len(stored.head) < min(stored.size, LONGEST_HEAD):
+            raise
+        head = None
     except Foreign:
         head = None
     if head is None or head.key != at.text:
@@ -59,4 +91,6 @@ def describe(at: Key, stored: Stored, now: float) -> Peek:
         load_seconds=head.load_seconds,
         tags=head.tags,
         source=head.source,
+        version=head.version,
+        is_absent=head.is_absent,
     )

@@ -19,7 +19,7 @@ from msgspec.msgpack import Ext
 
 from avcache.errors import SerializationError
 
-__all__ = ["dumps", "loads"]
+__all__ = ["decode", "dumps", "loads"]
 
 _TUPLE, _SET, _FROZENSET, _PAIRS, _BIG_INT, _DECIMAL = 1, 2, 3, 4, 5, 6
 _DATE, _TIME, _DATETIME, _TIMEDELTA = 10, 11, 12, 13
@@ -49,7 +49,7 @@ def dumps(value: object) -> bytes:
 def loads(data: bytes | memoryview) -> Any:
     """Return the value of *data*. Raises `SerializationError` for bytes that no `dumps` wrote."""
     try:
-        return _decode(data)
+        return decode(data)
     except Exception as exc:
         # As above, and zoneinfo: IsADirectoryError for the zone "America".
         raise SerializationError(f"undecodable value: {exc}") from exc
@@ -167,7 +167,7 @@ def _unpacked(code: int, data: memoryview) -> object:
     if code >= _FRAMES_FROM:
         from avcache.core import frames  # noqa: PLC0415 - as above
 
-        return frames.unpack(code - _FRAMES_FROM, _decode(data))
+        return frames.unpack(code - _FRAMES_FROM, decode(data))
     unpacker = _UNPACKERS.get(code)
     if unpacker is None:
         raise SerializationError(f"unknown extension {code}")
@@ -181,12 +181,12 @@ def _unpack_big_int(data: memoryview) -> int:
 
 
 def _unpack_datetime(data: memoryview) -> dt.datetime:
-    text, zone, fold = _decode(data)
+    text, zone, fold = decode(data)
     return dt.datetime.fromisoformat(text).replace(tzinfo=_zone(zone), fold=fold)
 
 
 def _unpack_time(data: memoryview) -> dt.time:
-    text, zone, fold = _decode(data)
+    text, zone, fold = decode(data)
     return dt.time.fromisoformat(text).replace(tzinfo=_zone(zone), fold=fold)
 
 
@@ -199,15 +199,16 @@ def _zone(name: str | float | None) -> dt.tzinfo | None:
 
 
 _UNPACKERS: dict[int, Callable[[memoryview], object]] = {
-    _TUPLE: lambda data: tuple(_decode(data)),
-    _SET: lambda data: set(_decode(data)),
-    _FROZENSET: lambda data: frozenset(_decode(data)),
-    _PAIRS: lambda data: dict(_decode(data)),
+    _TUPLE: lambda data: tuple(decode(data)),
+    _SET: lambda data: set(decode(data)),
+    _FROZENSET: lambda data: frozenset(decode(data)),
+    _PAIRS: lambda data: dict(decode(data)),
     _BIG_INT: _unpack_big_int,
     _DECIMAL: lambda data: Decimal(bytes(data).decode()),
     _DATE: lambda data: dt.date.fromisoformat(bytes(data).decode()),
     _TIME: _unpack_time,
     _DATETIME: _unpack_datetime,
-    _TIMEDELTA: lambda data: dt.timedelta(*_decode(data)),
+    _TIMEDELTA: lambda data: dt.timedelta(*decode(data)),
 }
-_decode: Callable[[bytes | memoryview], Any] = msgspec.msgpack.Decoder(ext_hook=_unpacked).decode
+decode: Callable[[bytes | memoryview], Any] = msgspec.msgpack.Decoder(ext_hook=_unpacked).decode
+"""`loads` for bytes that are known to be good."""

@@ -55,6 +55,8 @@ class Clearing:
             page = self._cache.scan(meant, cursor)
             fresh = [key for key in page.keys if key not in seen]
             for peek in peek_found(self._cache, fresh):
+                if peek.is_foreign:  # not ours to drop
+                    continue
                 seen.add(peek.key)
                 size += peek.size
                 refill += [] if peek.load_seconds is None else [peek.load_seconds]

@@ -18,6 +18,9 @@ _REASONS = {
     "refused": "connection refused",
     "Timeout": "no answer in time",
     "BusyLoading": "it still loads its data",
+    "OutOfMemory": "it is out of memory, see maxmemory",
+    "NOREPLICAS": "too few replicas",
+    "InvalidResponse": "what answers is no Redis",
     "ReadOnly": "it is read-only",
     "NoPermission": "permission denied",
     "MasterDown": "its primary is away",
@@ -36,7 +39,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """*trouble* is there only while Redis is wanted and memory serves."""
+    """*trouble* is there only while Redis is wanted and memory serves, or while Redis refuses what is written."""
 
     backend: Badge
     source: Badge
@@ -56,6 +59,9 @@ def _backend(state: State) -> Badge:
         return Badge("Recovering", "orange", ":material/sync:", "Redis is back; what waits is written to it first.")
     if state.is_degraded:
         return Badge("Degraded", "orange", ":material/warning:", "Redis does not answer; memory serves instead.")
+    if state.error is not None:
+        text = f"{_SERVERS[state.name]} refuses writes"
+        return Badge(text, "orange", ":material/edit_off:", "What is cached is served; nothing new is kept.")
     return Badge(_SERVERS[state.name], "green", ":material/database:", "Entries are shared by all workers.")
 
 
@@ -77,8 +83,8 @@ def _reason(error: str) -> str:
 
 
 def _trouble(state: State, now: float) -> str | None:
-    if not state.is_degraded:
-        return None
     waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
+    if not state.is_degraded:
+        return f"Writes are refused ({_reason(state.error)}) · nothing new is kept{waiting}" if state.error else None
     since, reason = format_clock(state.since, now), _reason(state.error or "")
     return f"Degraded since {since} ({reason}) · serving from memory, entries live 60 s at most{waiting}"

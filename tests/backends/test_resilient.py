@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import redis
 
-from avcache.backends.base import MISS, Cleared
+from avcache.backends.barriers import Barrier, Barriers
+from avcache.backends.base import Begun, Cleared
 from avcache.backends.memory import MemoryBackend
-from avcache.backends.pattern import EVERYTHING, Pattern
+from avcache.backends.pattern import EVERYTHING
 from avcache.backends.redis import RedisBackend, connect
 from avcache.backends.resilient import ResilientBackend
 from avcache.clock import ManualClock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
-from avcache.errors import BackendError, BackendUnavailable, LockTimeout
+from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable, LockTimeout
 from tests.servers import RealServer, find_server_binary, free_port
 
 PREFIX = "avctest:"
@@ -30,8 +31,9 @@ PROBE = 0.05
 
 def over(url: str, *, password: str | None = None, probe_interval: float = PROBE) -> ResilientBackend:
     """A resilient backend on the server at *url*."""
-    client = connect(url, timeout=TIMEOUT, max_connections=20, password=password)
-    return ResilientBackend(RedisBackend(client, PREFIX), MemoryBackend(), probe_interval=probe_interval)
+    client, barriers = connect(url, timeout=TIMEOUT, max_connections=20, password=password), Barriers()
+    primary = RedisBackend(client, PREFIX, barriers=barriers)
+    return ResilientBackend(primary, MemoryBackend(barriers=barriers), probe_interval=probe_interval)
 
 
 def cache_on(backend: ResilientBackend) -> Cache:
@@ -118,11 +120,11 @@ def test_with_nothing_there_at_start_memory_serves_at_once_and_says_so() -> None
 
 def test_a_server_that_is_there_is_used_and_named(backend: ResilientBackend, raw: redis.Redis) -> None:
     backend.start()
-    backend.set("price:A", b"v", ttl=10)
+    cache_on(backend).set("price:A", "v", ttl=10)
 
-    assert raw.get(f"{PREFIX}price:A") == b"v"
+    assert raw.exists(f"{PREFIX}price:A")
     assert (backend.state().name in {"redis", "valkey"}, backend.state().is_degraded) == (True, False)
-    assert backend.delete(["price:A"]).pending is False
+    assert backend.invalidate(["k:price:A"], ["price:A"]).pending is False
 
 
 def test_a_server_that_is_killed_is_never_noticed_by_callers(
@@ -270,7 +272,7 @@ def test_what_was_invalidated_in_an_outage_does_not_come_back(lasting_server: Re
     assert during == ("new" if how in {"set", "load"} else None)
     assert pending >= 1
     assert cache.get("price:A") is None
-    assert cache.keys() == ["keep:A"]
+    assert cache.peek("price:A") is None
     assert cache.get("keep:A") == "kept"
     assert cache.state().pending == 0
     backend.close()
@@ -379,8 +381,12 @@ def test_a_replica_that_refuses_writes_answers_with_nothing_older(
     assert cache.delete("price:B").pending
     assert cache.get("price:B") is None
 
+    state = cache.state()
+    assert (state.is_degraded, state.pending > 0) == (False, True)
+    assert "read" in (state.error or "").lower()
+
     raw.replicaof("NO", "ONE")
-    until(lambda: not cache.state().is_degraded)
+    until(lambda: not cache.state().pending)
     assert (cache.get("price:A"), cache.get("price:B")) == (None, None)
 
 
@@ -404,7 +410,7 @@ def test_a_user_who_may_not_ask_for_info_is_served_all_the_same(real_server: Rea
     backend = over(f"redis://plain@127.0.0.1:{real_server.port}", password="pw-pw")
 
     backend.start()
-    backend.set("price:A", b"v", ttl=10)
+    cache_on(backend).set("price:A", "v", ttl=10)
     info = backend.info()
     is_degraded = backend.state().is_degraded
     backend.close()
@@ -444,11 +450,13 @@ def test_a_server_of_another_protocol_is_an_outage(caplog: pytest.LogCaptureFixt
 class FakePrimary(MemoryBackend):
     """A server in memory, away or refusing on request."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    is_local = False
+
+    def __init__(self, barriers: Barriers) -> None:
+        super().__init__(barriers=barriers)
         self.fault: BaseException | None = None
         self.write_fault: BaseException | None = None
-        self.delete_fault: BaseException | None = None
+        self.raise_fault: BaseException | None = None
         self.calls: list[str] = []
 
     def _check(self, call: str, *faults: BaseException | None) -> None:
@@ -460,28 +468,32 @@ class FakePrimary(MemoryBackend):
     def ping(self) -> None:
         self._check("ping")
 
-    def learn(self) -> None:
-        self._check("learn")
-
     def get(self, key: str) -> Any:
         self._check("get")
         return super().get(key)
 
-    def set(self, key: str, data: bytes, *, ttl: float) -> None:
-        self._check("set", self.write_fault)
-        super().set(key, data, ttl=ttl)
+    def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
+        self._check("put", self.write_fault)
+        super().put(items)
 
-    def set_many(self, items: Mapping[str, tuple[bytes, float]]) -> None:
-        self._check("set_many", self.write_fault)
-        super().set_many(items)
+    def begin(self, key: str) -> Begun:
+        self._check("begin")
+        return super().begin(key)
 
-    def delete(self, keys: Iterable[str]) -> Cleared:
-        self._check("delete", self.delete_fault)
-        return super().delete(keys)
+    def invalidate(self, scopes: Sequence[str], drop: Sequence[str] = ()) -> Cleared:
+        self._check("invalidate", self.raise_fault)
+        return super().invalidate(scopes, drop)
 
-    def clear(self, pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
-        self._check(f"clear {pattern}", self.delete_fault)
-        return super().clear(pattern, wanted)
+    def restore(self, barriers: Sequence[Barrier]) -> bool:
+        self._check("restore", self.raise_fault)
+        return super().restore(barriers)
+
+    def synchronise(self, raised: Iterable[str] = ()) -> None:
+        scopes = list(raised)
+        pending = {scope: self.barriers.pending[scope] for scope in scopes}
+        self._check(f"synchronise {' '.join(sorted(scopes))}", self.raise_fault)
+        self.barriers.raise_locally(scopes)
+        self.barriers.settle(pending)
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
@@ -491,13 +503,15 @@ class FakePrimary(MemoryBackend):
 
 
 class Pair:
-    """A resilient backend between two fakes."""
+    """A resilient backend between two fakes, and a cache on it."""
 
     def __init__(self, probe_interval: float = 0.01) -> None:
+        barriers = Barriers()
         self.clock = ManualClock()
-        self.primary = FakePrimary()
-        self.secondary = MemoryBackend(clock=self.clock)
+        self.primary = FakePrimary(barriers)
+        self.secondary = MemoryBackend(barriers=barriers, clock=self.clock)
         self.backend = ResilientBackend(self.primary, self.secondary, probe_interval=probe_interval)
+        self.cache = cache_on(self.backend)
 
     def break_off(self) -> None:
         self.primary.fault = BackendUnavailable("away")
@@ -514,214 +528,243 @@ def pair() -> Iterator[Pair]:
     made.backend.close()
 
 
+def test_primary_and_memory_that_do_not_share_their_barriers_are_refused() -> None:
+    with pytest.raises(ValueError, match="barriers"):
+        ResilientBackend(FakePrimary(Barriers()), MemoryBackend())
+
+
 def test_what_is_set_in_an_outage_lives_a_minute_at_most(pair: Pair) -> None:
     pair.break_off()
-    pair.backend.set_many({"a:1": (b"v", 3600), "a:2": (b"v", 5)})
+    pair.cache.set("a:1", "v", ttl=3600)
+    pair.cache.set("a:2", "v", ttl=5)
 
     stored = pair.backend.inspect(["a:1", "a:2"])
 
     assert [one and one.expires_in for one in stored] == [60.0, 5.0]
     pair.clock.advance(60)
-    assert pair.backend.get("a:1") is MISS
+    assert pair.backend.get("a:1") is None
 
 
 def test_while_degraded_the_primary_is_asked_nothing_but_whether_it_is_back(pair: Pair) -> None:
     pair.break_off()
-    pair.backend.get("a:1")
+    pair.cache.get("a:1")
     pair.primary.calls.clear()
 
     for _ in range(50):
-        pair.backend.get("a:1")
-        pair.backend.set("a:1", b"v", ttl=5)
-        pair.backend.delete(["a:1"])
+        pair.cache.get("a:1")
+        pair.cache.set("a:1", "v", ttl=5)
+        pair.cache.get_or_load("a:2", lambda: 1)
+        pair.cache.delete("a:1")
 
     assert set(pair.primary.calls) <= {"ping"}
 
 
-def test_nothing_is_read_from_the_primary_before_what_is_pending_was_applied(pair: Pair) -> None:
-    pair.backend.set("a:1", b"old", ttl=60)
-    pair.backend.set("b:1", b"old", ttl=60)
+def test_nothing_is_read_from_the_primary_before_what_is_pending_was_raised(pair: Pair) -> None:
+    pair.cache.set_many({"a:1": "old", "b:1": "old"})
     pair.break_off()
-    pair.backend.delete(["a:1"])
-    pair.backend.clear(Pattern("b:*"))
-    pair.primary.delete_fault = BackendUnavailable("not yet")
+    pair.cache.delete("a:1")
+    pair.cache.clear("b:*")
+    pair.primary.raise_fault = BackendUnavailable("not yet")
     pair.primary.calls.clear()
 
     pair.primary.fault = None
-    until(lambda: "clear b:*" in pair.primary.calls)
-    answers = [pair.backend.get("a:1"), pair.backend.get("b:1")]
+    until(lambda: "synchronise k:a:1 n:b" in pair.primary.calls)
+    answers, calls = [pair.cache.get("a:1"), pair.cache.get("b:1")], set(pair.primary.calls)
     state = pair.backend.state()
-    pair.primary.delete_fault = None
+    pair.primary.raise_fault = None
     until(lambda: not pair.backend.state().is_degraded)
 
-    assert answers == [MISS, MISS]
+    assert answers == [None, None]
+    assert calls == {"ping", "synchronise k:a:1 n:b"}
     assert state.is_degraded
-    assert [pair.backend.get("a:1"), pair.backend.get("b:1")] == [MISS, MISS]
+    assert [pair.cache.get("a:1"), pair.cache.get("b:1")] == [None, None]
 
 
 def test_while_it_recovers_the_state_says_so_and_counts_what_is_left(pair: Pair) -> None:
     pair.break_off()
-    pair.backend.delete(["a:1", "a:2"])
-    pair.backend.clear(Pattern("b:*"))
+    pair.cache.delete("a:1")
+    pair.cache.delete("a:2")
+    pair.cache.clear("b:*")
     assert (pair.backend.state().name, pair.backend.state().pending) == ("degraded", 3)
     seen: list[tuple[str, int]] = []
-    real = pair.primary.clear
+    real = pair.primary.synchronise
 
-    def clear(pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
+    def synchronise(raised: Iterable[str] = ()) -> None:
         seen.append((pair.backend.state().name, pair.backend.state().pending))
-        return real(pattern, wanted)
+        real(raised)
 
-    pair.primary.clear = clear  # type: ignore[method-assign]
+    pair.primary.synchronise = synchronise  # type: ignore[method-assign]
     pair.heal()
 
     assert seen == [("recovering", 3)]
     assert (pair.backend.state().name, pair.backend.state().pending) == ("memory", 0)
 
 
-def test_what_is_invalidated_while_it_recovers_is_applied_as_well(pair: Pair) -> None:
-    pair.backend.set("late:1", b"old", ttl=60)
+def test_what_is_invalidated_while_it_recovers_is_raised_as_well(pair: Pair) -> None:
+    pair.cache.set("late:1", "old")
     pair.break_off()
-    pair.backend.clear(Pattern("b:*"))
-    real = pair.primary.clear
+    pair.cache.clear("b:*")
+    real = pair.primary.synchronise
 
-    def clear(pattern: Pattern, wanted: Callable[[bytes], bool] | None = None) -> Cleared:
-        if pattern.text == "b:*":
-            pair.backend.delete(["late:1"])
-            pair.backend.set("late:2", b"memory", ttl=60)
-        return real(pattern, wanted)
+    def synchronise(raised: Iterable[str] = ()) -> None:
+        if "n:b" in (scopes := list(raised)):
+            pair.cache.delete("late:1")
+            pair.cache.set("late:2", "memory")
+        real(scopes)
 
-    pair.primary.clear = clear  # type: ignore[method-assign]
+    pair.primary.synchronise = synchronise  # type: ignore[method-assign]
     pair.heal()
 
-    assert pair.backend.get_many(["late:1", "late:2"]) == [MISS, MISS]
+    assert pair.cache.get_many(["late:1", "late:2"]) == {}
+    assert pair.backend.state().pending == 0
 
 
 @pytest.mark.parametrize("error", [BackendUnavailable("again"), RuntimeError("a bug"), MemoryError()], ids=repr)
 def test_a_recovery_that_fails_half_way_forgets_nothing(
     pair: Pair, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pair.backend.set("a:1", b"old", ttl=60)
+    pair.cache.set("a:1", "old")
     pair.break_off()
-    pair.backend.delete(["a:1"])
-    pair.primary.delete_fault = error
+    pair.cache.delete("a:1")
+    pair.primary.raise_fault = error
     pair.primary.calls.clear()
 
     pair.primary.fault = None
-    until(lambda: pair.primary.calls.count("delete") >= 2)
-    until(lambda: pair.backend.state().pending == 1)
-    pair.primary.delete_fault = None
+    until(lambda: pair.primary.calls.count("synchronise k:a:1") >= 2)
+    pending = pair.backend.state().pending
+    pair.primary.raise_fault = None
     until(lambda: not pair.backend.state().is_degraded)
 
-    assert pair.backend.get("a:1") is MISS
+    assert pending == 1
+    assert pair.cache.get("a:1") is None
 
 
-def test_a_pending_list_that_overflows_becomes_one_clear_of_everything(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("avcache.backends.resilient._MAX_PENDING", 20)
-    pair.backend.set("other:1", b"old", ttl=60)
-    pair.backend.set("n:0", b"old", ttl=60)
+def test_pending_keys_that_are_too_many_widen_to_their_namespaces(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avcache.backends.barriers.MOST_ROWS", 20)
+    monkeypatch.setattr("avcache.backends.barriers._COLLAPSED", 2)
+    pair.cache.set_many({"other:1": "old", "n:0": "old"})
     pair.break_off()
     for number in range(30):
-        pair.backend.set(f"n:{number}", b"new", ttl=60)
-    assert pair.backend.state().pending <= 21
+        pair.cache.set(f"n:{number}", "new")
+    assert pair.backend.state().pending <= 20
 
     pair.heal()
 
-    assert "clear *" in pair.primary.calls
-    assert pair.backend.get_many(["n:0", "other:1"]) == [MISS, MISS]
+    assert any("n:n" in call.split() for call in pair.primary.calls)
+    assert pair.cache.get("n:0") is None
 
 
-def test_the_same_clear_over_and_over_is_pending_once(pair: Pair) -> None:
+def test_the_same_invalidation_over_and_over_is_pending_once(pair: Pair) -> None:
     pair.break_off()
 
     for _ in range(50):
-        pair.backend.clear(Pattern("price:*"))
-        pair.backend.delete(["a:1"])
+        pair.cache.clear("price:*")
+        pair.cache.delete("a:1")
+        pair.cache.flush_tag("t")
 
-    assert pair.backend.state().pending == 2
-
-
-def test_many_different_clears_become_one_of_everything(pair: Pair) -> None:
-    pair.backend.set("other:1", b"old", ttl=60)
-    pair.break_off()
-
-    for number in range(150):
-        pair.backend.clear(Pattern(f"n{number}:*"))
-
-    assert pair.backend.state().pending < 101
-    pair.heal()
-    assert "clear *" in pair.primary.calls
+    assert pair.backend.state().pending == 3
 
 
-def test_a_tag_that_is_flushed_over_and_over_is_pending_once(pair: Pair) -> None:
-    cache = cache_on(pair.backend)
-    pair.break_off()
-
-    for _ in range(50):
-        cache.flush_tag("t")
-
-    assert pair.backend.state().pending == 1
-
-
-def test_a_refused_set_drops_the_older_value_and_is_told(pair: Pair) -> None:
-    pair.backend.set("a:1", b"old", ttl=60)
+def test_a_refused_set_invalidates_the_older_value_and_is_told(pair: Pair) -> None:
+    pair.cache.set("a:1", "old")
     pair.primary.write_fault = BackendError("OOM")
 
-    with pytest.raises(BackendError, match="OOM"):
-        pair.backend.set("a:1", b"new", ttl=60)
+    pair.cache.set("a:1", "new")
 
-    assert pair.backend.get("a:1") is MISS
-    assert not pair.backend.state().is_degraded
-
-
-def test_a_refused_invalidation_leaves_the_primary_until_it_is_carried_out(pair: Pair) -> None:
-    pair.backend.set("a:1", b"old", ttl=60)
-    pair.primary.delete_fault = BackendError("READONLY")
-
-    answer = pair.backend.delete(["a:1"])
-    during = pair.backend.get("a:1")
     state = pair.backend.state()
-    pair.primary.delete_fault = None
-    until(lambda: not pair.backend.state().is_degraded)
+    assert pair.cache.stats().total.refused == 1
+    assert pair.cache.get("a:1") is None
+    assert (state.is_degraded, state.error, state.pending) == (False, "BackendError: OOM", 0)
+    pair.primary.write_fault = None
+    pair.cache.set("a:1", "newer")
+    assert (pair.cache.get("a:1"), pair.backend.state().error) == ("newer", None)
 
-    assert (answer.pending, during, state.pending) == (True, MISS, 1)
-    assert "READONLY" in (state.error or "")
-    assert pair.backend.get("a:1") is MISS
+
+def test_a_refused_invalidation_holds_here_at_once_and_there_when_it_can(pair: Pair) -> None:
+    pair.cache.set_many({"a:1": "old", "b:1": "kept"})
+    pair.primary.raise_fault = BackendError("READONLY")
+
+    answer = pair.cache.delete("a:1")
+    during = pair.cache.get_many(["a:1", "b:1"])
+    state = pair.backend.state()
+    pair.primary.raise_fault = None
+    until(lambda: not pair.backend.state().pending)
+
+    assert (answer.pending, during) == (True, {"b:1": "kept"})
+    assert (state.is_degraded, state.pending, state.error) == (False, 1, "BackendError: READONLY")
+    assert pair.cache.get("a:1") is None
+
+
+def test_a_pending_clear_can_be_taken_back_and_one_the_primary_has_cannot_while_it_is_away(pair: Pair) -> None:
+    there = pair.cache.clear("b:*", sweep=False)
+    pair.break_off()
+    pair.cache.set("a:1", "memory")
+    here = pair.cache.clear("a:*", sweep=False)
+    assert pair.cache.get("a:1") is None
+
+    assert pair.cache.undo(here)
+    assert not pair.cache.undo(there)
+
+    assert pair.cache.get("a:1") == "memory"
 
 
 def test_a_primary_that_refuses_reads_is_left(pair: Pair) -> None:
     pair.primary.fault = BackendError("NOPERM")
 
-    assert pair.backend.get("a:1") is MISS
+    assert pair.cache.get("a:1") is None
     assert pair.backend.state().error == "BackendError: NOPERM"
+
+
+def test_a_refused_password_is_tried_again_after_half_a_minute_only(pair: Pair) -> None:
+    pair.primary.fault = BackendMisconfigured("WRONGPASS")
+    pair.cache.get("a:1")
+    time.sleep(0.2)
+
+    assert pair.primary.calls.count("ping") == 0
+    assert len(probers()) == 1
 
 
 def test_a_write_that_fails_while_the_primary_comes_back_goes_to_the_primary(pair: Pair) -> None:
     """Between the fault and the step to memory the prober may have been there already."""
-    real = pair.primary.set
+    real = pair.primary.put
 
-    def fail_once(key: str, data: bytes, *, ttl: float) -> None:
-        pair.primary.set = real  # type: ignore[method-assign]
+    def fail_once(items: Mapping[str, tuple[bytes, float]]) -> None:
+        pair.primary.put = real  # type: ignore[method-assign]
         pair.break_off()
-        pair.backend.get("other")
+        pair.cache.get("other")
         pair.heal()
         raise BackendUnavailable("late")
 
-    pair.primary.set = fail_once  # type: ignore[method-assign]
-    pair.backend.set("a:1", b"new", ttl=60)
+    pair.primary.put = fail_once  # type: ignore[method-assign]
+    pair.cache.set("a:1", "new")
     until(lambda: not pair.backend.state().is_degraded)
 
-    assert pair.backend.get("a:1") in {b"new", MISS}
-    assert pair.primary.get("a:1") in {b"new", MISS}
+    assert pair.cache.get("a:1") in {"new", None}
+
+
+def test_a_load_that_began_on_the_primary_ends_in_an_outage_without_an_exception(pair: Pair) -> None:
+    def load() -> str:
+        pair.break_off()
+        return "loaded"
+
+    assert pair.cache.get_or_load("a:1", load) == "loaded"
+
+
+def test_a_load_that_began_in_memory_is_not_kept_once_the_primary_is_back(pair: Pair) -> None:
+    pair.break_off()
+
+    def load() -> str:
+        pair.heal()
+        return "loaded"
+
+    assert pair.cache.get_or_load("a:1", load) == "loaded"
+    assert pair.cache.get("a:1") is None
 
 
 def test_a_scan_goes_on_from_the_beginning_when_the_store_changes(pair: Pair) -> None:
-    for number in range(5):
-        pair.backend.set(f"p:{number}", b"v", ttl=60)
+    pair.cache.set_many({f"p:{number}": "v" for number in range(5)})
     pair.break_off()
-    for number in range(5):
-        pair.backend.set(f"m:{number}", b"v", ttl=60)
+    pair.cache.set_many({f"m:{number}": "v" for number in range(5)})
 
     page = pair.backend.scan(EVERYTHING, "123", limit=3)
     rest = pair.backend.scan(EVERYTHING, page.cursor, limit=3)
@@ -738,12 +781,12 @@ def test_a_fault_where_no_thread_can_be_had_is_survived_and_the_prober_started_l
     pair.break_off()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        assert pair.backend.get("a:1") is MISS
-        assert pair.backend.set("a:1", b"v", ttl=5) is None  # type: ignore[func-returns-value]
+        assert pair.cache.get("a:1") is None
+        pair.cache.set("a:1", "v", ttl=5)
         assert pair.backend.state().is_degraded
     assert probers() == []
 
-    pair.backend.get("a:1")
+    pair.cache.get("a:1")
 
     assert len(probers()) == 1
     pair.heal()
@@ -751,7 +794,7 @@ def test_a_fault_where_no_thread_can_be_had_is_survived_and_the_prober_started_l
 
 def test_there_is_one_prober_however_many_threads_find_the_fault(pair: Pair) -> None:
     pair.break_off()
-    threads = [threading.Thread(target=lambda: pair.backend.get("a:1")) for _ in range(16)]
+    threads = [threading.Thread(target=lambda: pair.cache.get("a:1")) for _ in range(16)]
 
     for thread in threads:
         thread.start()
@@ -765,7 +808,7 @@ def test_a_change_of_state_is_logged_once_each_way(pair: Pair, caplog: pytest.Lo
     with caplog.at_level(logging.WARNING):
         pair.break_off()
         for _ in range(20):
-            pair.backend.get("a:1")
+            pair.cache.get("a:1")
         pair.heal()
 
     messages = [record.getMessage() for record in caplog.records]
@@ -783,17 +826,17 @@ def test_no_read_is_older_than_what_this_process_has_invalidated_whatever_the_fa
         while not stop.is_set():
             number += 1
             if number % 3:
-                pair.backend.set("k:1", b"%d" % number, ttl=60)
+                pair.cache.set("k:1", number)
             else:
-                pair.backend.delete(["k:1"])
+                pair.cache.delete("k:1")
             acknowledged[0] = number
 
     def read() -> None:
         while not stop.is_set():
             least = acknowledged[0]
-            found = pair.backend.get("k:1")
-            if found is not MISS and int(found) < least:
-                lies.append((int(found), least))
+            found = pair.cache.get("k:1")
+            if found is not None and found < least:
+                lies.append((found, least))
 
     threads = [threading.Thread(target=write), *(threading.Thread(target=read) for _ in range(3))]
     for thread in threads:

@@ -1,19 +1,24 @@
-"""A cache on memory with clocks that stand still, and what tests of it have in common."""
+"""A cache with clocks that stand still, in memory or on a real server, and what tests of it have in common."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol, TypeVar
 
+from avcache.backends.barriers import Barriers
+from avcache.backends.base import Backend
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import AccessObserver, CacheLimits
 
-__all__ = ["Bench", "together"]
+__all__ = ["Bench", "Gate", "MakeBench", "benches", "failing", "never", "together", "until"]
 
 T = TypeVar("T")
 
@@ -28,26 +33,39 @@ class Bench:
     """
     A cache, its clock and its backend. Namespaces: `default` (100 s), `price` (10 s, stale for 20 s, upper case),
     `short` (10 s).
+
+    Args:
+        backend: By default memory, which has the same clock.
     """
 
     def __init__(
         self,
         *,
+        backend: Backend | None = None,
+        clock: ManualClock | None = None,
         jitter: float = 0.0,
         max_value_bytes: int = 2**20,
         max_ttl: float = 7 * 24 * 3600.0,
+        load_wait: float = 30.0,
+        failure_throttle: float = 0.0,
         randomness: Callable[[], float] = lambda: 0.0,
         observers: Sequence[AccessObserver] = (),
     ) -> None:
-        self.clock = ManualClock()
-        self.backend = MemoryBackend(clock=self.clock, wall=self.clock)
+        self.clock = clock or ManualClock()
+        self.backend = backend or MemoryBackend(clock=self.clock, wall=self.clock)
         self.cache = Cache(
             self.backend,
             Namespaces(
                 Namespace(DEFAULT_NAMESPACE, 100.0),
                 [Namespace("price", 10.0, 20.0, _canonical), Namespace("short", 10.0)],
             ),
-            limits=CacheLimits(max_ttl=max_ttl, max_value_bytes=max_value_bytes, jitter=jitter),
+            limits=CacheLimits(
+                max_ttl=max_ttl,
+                max_value_bytes=max_value_bytes,
+                jitter=jitter,
+                load_wait=load_wait,
+                failure_throttle=failure_throttle,
+            ),
             wall=self.clock,
             randomness=randomness,
             observers=observers,
@@ -60,6 +78,42 @@ class Bench:
         return {name: getattr(counts, name) for name in names if counts is not None and getattr(counts, name)}
 
 
+class MakeBench(Protocol):
+    """Makes one more bench; *limits* are the options of `Bench`."""
+
+    def __call__(self, **limits: Any) -> Bench: ...
+
+
+@contextmanager
+def benches(url: str, prefix: str) -> Iterator[MakeBench]:
+    """
+    Make benches on one server, each as a process of its own would have it, with one clock.
+
+    The clock is that of the cache alone: the server drops what is too old by its own. At the end the server must
+    still serve all of them, and nobody may hold a lease.
+    """
+    import redis
+
+    from avcache.backends.redis import RedisBackend, connect
+    from avcache.backends.resilient import ResilientBackend
+
+    clock, made = ManualClock(), list[Bench]()
+
+    def make(**limits: Any) -> Bench:
+        barriers = Barriers()
+        primary = RedisBackend(connect(url, timeout=2, max_connections=20), prefix, barriers=barriers)
+        backend = ResilientBackend(primary, MemoryBackend(barriers=barriers), probe_interval=3600)
+        stack.callback(backend.close)
+        made.append(Bench(backend=backend, clock=clock, **limits))
+        return made[-1]
+
+    with ExitStack() as stack:
+        yield make
+        assert [bench.cache.state() for bench in made if bench.cache.state().is_degraded] == []
+        with redis.Redis.from_url(url) as raw:
+            assert list(raw.scan_iter(match=f"{prefix}!load:*", count=500)) == []
+
+
 def together(number: int, work: Callable[[int], T]) -> list[T]:
     """The results of *work* by *number* threads that begin at the same moment."""
     start = threading.Barrier(number)
@@ -70,3 +124,42 @@ def together(number: int, work: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(begin, range(number)))
+
+
+def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
+    """Wait for what a thread in the background brings about."""
+    give_up_at = time.monotonic() + patience
+    while not is_so():
+        assert time.monotonic() < give_up_at, "it did not happen"
+        time.sleep(0.002)
+
+
+class Gate:
+    """A load that waits to be let through; it takes keys or none."""
+
+    def __init__(self, value: object = "loaded") -> None:
+        self.calls = 0
+        self.began = threading.Event()
+        self.release = threading.Event()
+        self._value = value
+
+    def __call__(self, keys: Sequence[str] = ()) -> Any:
+        self.calls += 1
+        self.began.set()
+        assert self.release.wait(10)
+        if isinstance(self._value, BaseException):
+            raise self._value
+        return dict.fromkeys(keys, self._value) if keys else self._value
+
+    async def later(self, keys: Sequence[str] = ()) -> Any:
+        return await asyncio.to_thread(self, keys)
+
+
+def never(*_keys: object) -> Any:
+    """A load that nobody should ask for."""
+    raise AssertionError("nothing should be loaded")
+
+
+def failing(*_keys: object) -> Any:
+    """A load that fails."""
+    raise KeyError("the source is away")

@@ -22,7 +22,7 @@ from avcache.core.keys import Key
 from avcache.core.serializers import dumps
 from avcache.core.store import CacheLimits
 from avcache.errors import BackendError, InvalidInput, LockTimeout, SerializationError
-from tests.core.helpers import Bench, together
+from tests.core.helpers import Bench, failing, never, together
 
 
 @pytest.fixture
@@ -33,41 +33,6 @@ def made() -> Bench:
 @pytest.fixture
 def cache(made: Bench) -> Cache:
     return made.cache
-
-
-def never() -> Any:
-    raise AssertionError("nothing should be loaded")
-
-
-def failing() -> Any:
-    raise KeyError("the source is away")
-
-
-def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
-    """Wait for what a thread in the background brings about."""
-    give_up_at = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.002)
-
-
-class Gate:
-    """A load that waits to be let through."""
-
-    def __init__(self, value: object = "loaded") -> None:
-        self.calls = 0
-        self.began = threading.Event()
-        self.release = threading.Event()
-        self._value = value
-
-    def __call__(self) -> Any:
-        self.calls += 1
-        self.began.set()
-        assert self.release.wait(10)
-        return self._value
-
-    async def later(self) -> Any:
-        return await asyncio.to_thread(self)
 
 
 # Reading and writing
@@ -265,303 +230,6 @@ def test_delete_answers_whether_it_was_there(cache: Cache) -> None:
     assert cache.delete("price:a").pending is False
 
 
-# Loading
-
-
-def test_a_miss_loads_and_a_hit_does_not(made: Bench) -> None:
-    assert made.cache.get_or_load("price:A", lambda: 1) == 1
-    assert made.cache.get_or_load("price:a", never) == 1
-    assert made.counts() == {"hits": 1, "misses": 1, "loads": 1}
-
-
-def test_64_threads_that_miss_make_one_load_and_each_gets_a_value_of_its_own(made: Bench) -> None:
-    calls: list[int] = []
-
-    def load() -> list[int]:
-        calls.append(1)
-        time.sleep(0.05)
-        return [0]
-
-    results = together(64, lambda _: made.cache.get_or_load("price:A", load))
-    results[0].append(99)
-
-    assert len(calls) == 1
-    assert [len(result) for result in results[1:]] == [1] * 63
-    assert len({id(result) for result in results}) == 64
-    counts = made.counts()
-    assert counts["loads"] == 1
-    assert counts["misses"] == 1 + counts["coalesced"]
-    assert counts["misses"] + counts.get("hits", 0) == 64
-
-
-@pytest.mark.parametrize("run", range(20))
-def test_a_load_that_takes_no_time_is_made_once_all_the_same(made: Bench, run: int) -> None:
-    calls: list[int] = []
-
-    together(16, lambda _: made.cache.get_or_load("price:A", lambda: calls.append(1)))
-
-    assert len(calls) == 1
-
-
-def test_a_caller_who_looked_before_somebody_stored_does_not_load_again(
-    made: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = made.backend.get
-    late: list[Any] = [MISS]
-    monkeypatch.setattr(made.backend, "get", lambda key: late.pop() if late else real(key))
-    made.cache.set("price:A", 7)
-
-    assert made.cache.get_or_load("price:A", never) == 7
-    assert made.counts() == {"misses": 1, "coalesced": 1}
-
-
-def test_a_failed_load_is_counted_raised_and_not_kept(made: Bench) -> None:
-    with pytest.raises(KeyError, match="away"):
-        made.cache.get_or_load("price:A", failing)
-
-    assert made.counts() == {"misses": 1, "load_failures": 1}
-    assert made.cache.get_or_load("price:A", lambda: 2) == 2
-
-
-def test_a_stale_value_is_served_at_once_while_one_caller_reloads(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-    gate = Gate("new")
-
-    served = together(16, lambda _: made.cache.get_or_load("price:A", gate))
-    assert gate.began.wait(5)
-    gate.release.set()
-    until(lambda: made.cache.peek_value("price:A") == "new")
-
-    assert set(served) == {"old"}
-    assert made.cache.get_or_load("price:A", never) == "new"
-    until(lambda: not any(thread.name == "avcache-reload" for thread in threading.enumerate()))
-    assert gate.calls == 1
-    assert made.counts()["stale_hits"] == 16
-
-
-def test_a_reload_in_the_background_that_fails_leaves_the_stale_value(
-    made: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    with caplog.at_level(logging.WARNING):
-        assert made.cache.get_or_load("price:A", failing) == "old"
-        until(lambda: "cache.reload_failed" in caplog.text)
-
-    assert made.counts()["load_failures"] == 1
-    assert made.cache.peek_value("price:A") == "old"
-
-
-def test_a_stale_value_is_served_even_where_there_is_no_thread_to_be_had(
-    made: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-
-        assert made.cache.get_or_load("price:A", never) == "old"
-
-
-def test_past_its_stale_ttl_a_value_is_gone(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(31)
-
-    assert made.cache.get_or_load("price:A", lambda: "new") == "new"
-    assert made.cache.stats().total.stale_hits == 0
-
-
-def test_a_caller_with_a_shorter_stale_ttl_is_not_served_what_is_older(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(25)
-
-    assert made.cache.get_or_load("price:A", lambda: "new", stale_ttl=5) == "new"
-
-
-def test_on_error_a_stale_value_is_served_only_if_the_load_fails(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    assert made.cache.get_or_load("price:A", failing, stale="on_error") == "old"
-    assert made.cache.get_or_load("price:A", lambda: "new", stale="on_error") == "new"
-    assert made.counts() == {"misses": 2, "stale_hits": 1, "loads": 2, "load_failures": 1}
-
-
-def test_who_refuses_stale_values_gets_the_error(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    with pytest.raises(KeyError):
-        made.cache.get_or_load("price:A", failing, stale="refuse")
-    assert made.cache.get_or_load("price:A", lambda: "new", stale="refuse") == "new"
-
-
-def test_an_unknown_policy_is_refused(cache: Cache) -> None:
-    with pytest.raises(InvalidInput, match="serve, on_error, refuse"):
-        cache.get_or_load("price:A", never, stale="yes")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("share", "ttl"), [(0.0, 10.0), (0.5, 9.5), (1.0, 9.0)])
-def test_jitter_only_shortens_and_only_what_is_loaded(share: float, ttl: float) -> None:
-    made = Bench(jitter=0.1, randomness=lambda: share)
-
-    made.cache.get_or_load("price:loaded", lambda: 1)
-    made.cache.set("price:set", 1)
-
-    assert made.cache.ttl("price:loaded") == pytest.approx(ttl)
-    assert made.cache.ttl("price:set") == 10.0
-
-
-def test_a_loaded_value_too_large_is_returned_and_counted_and_no_older_one_answers() -> None:
-    made = Bench(max_value_bytes=1000)
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    assert made.cache.get_or_load("price:A", lambda: "x" * 2000, stale="on_error") == "x" * 2000
-    assert made.cache.keys() == []
-    assert made.counts()["refused"] == 1
-
-
-def test_a_loaded_value_that_would_not_come_back_is_returned_and_counted(
-    made: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    value = object()
-
-    assert made.cache.get_or_load("price:A", lambda: value) is value
-    assert made.cache.keys() == []
-    assert made.counts() == {"misses": 1, "loads": 1, "refused": 1}
-    assert "cache.not_stored" in caplog.text
-
-
-def test_an_entry_of_another_source_is_a_miss(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "sample", source="sample")
-
-    assert made.cache.get_or_load("price:A", lambda: "yahoo", source="yahoo") == "yahoo"
-    assert made.cache.get_or_load("price:A", never, source="yahoo") == "yahoo"
-    assert made.counts() == {"hits": 1, "misses": 2, "loads": 2}
-
-
-def test_a_stale_entry_of_another_source_is_not_served(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "sample", source="sample")
-    made.clock.advance(15)
-
-    with pytest.raises(KeyError):
-        made.cache.get_or_load("price:A", failing, source="yahoo")
-
-
-def test_nobody_gets_what_another_source_is_loading(made: Bench) -> None:
-    gate = Gate("sample")
-    with ThreadPoolExecutor() as pool:
-        sample = pool.submit(lambda: made.cache.get_or_load("price:A", gate, source="sample"))
-        assert gate.began.wait(5)
-
-        live = made.cache.get_or_load("price:A", lambda: "yahoo", source="yahoo")
-        gate.release.set()
-
-        assert (live, sample.result(5)) == ("yahoo", "sample")
-
-
-def test_a_load_that_asks_for_its_own_key_ends(cache: Cache) -> None:
-    def load() -> int:
-        return cache.get_or_load("price:A", lambda: 1) + 1
-
-    with ThreadPoolExecutor() as pool:
-        assert pool.submit(lambda: cache.get_or_load("price:A", load)).result(5) == 2
-
-
-def test_tags_and_source_that_do_not_fit_are_refused_before_anything_is_loaded(cache: Cache) -> None:
-    with pytest.raises(InvalidInput, match="tags"):
-        cache.get_or_load("price:A", never, tags=[f"{number:064}" for number in range(400)])
-    with pytest.raises(InvalidInput, match="source"):
-        cache.get_or_load("price:A", never, source="\ud800")
-
-
-# Invalidation and loads under way
-
-INVALIDATIONS: dict[str, Callable[[Cache], object]] = {
-    "clear": lambda cache: cache.clear("price:*"),
-    "clear everything": lambda cache: cache.clear("*"),
-    "delete": lambda cache: cache.delete("price:a"),
-    "flush_tag": lambda cache: cache.flush_tag("t"),
-}
-
-
-@pytest.mark.parametrize("how", INVALIDATIONS)
-def test_a_load_that_began_before_an_invalidation_stores_nothing(made: Bench, how: str) -> None:
-    gate = Gate("old")
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(lambda: made.cache.get_or_load("price:A", gate, tags=["t"]))
-        assert gate.began.wait(5)
-        INVALIDATIONS[how](made.cache)
-        gate.release.set()
-
-        assert loading.result(5) == "old"
-
-    assert made.cache.keys() == []
-
-
-@pytest.mark.parametrize("how", INVALIDATIONS)
-def test_who_comes_after_an_invalidation_does_not_wait_for_the_older_load(made: Bench, how: str) -> None:
-    gate = Gate("old")
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(lambda: made.cache.get_or_load("price:A", gate, tags=["t"]))
-        assert gate.began.wait(5)
-        INVALIDATIONS[how](made.cache)
-
-        newcomer = pool.submit(lambda: made.cache.get_or_load("price:A", lambda: "new", tags=["t"])).result(5)
-        gate.release.set()
-        loading.result(5)
-
-    assert newcomer == "new"
-    assert made.cache.get("price:A") == "new"
-
-
-def test_a_load_that_began_before_a_set_does_not_overwrite_it(made: Bench) -> None:
-    gate = Gate("loaded")
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(lambda: made.cache.get_or_load("price:A", gate))
-        assert gate.began.wait(5)
-        made.cache.set("price:a", "set")
-        gate.release.set()
-        loading.result(5)
-
-    assert made.cache.get("price:A") == "set"
-
-
-def test_an_invalidation_of_other_keys_lets_a_load_be_stored(made: Bench) -> None:
-    gate = Gate("loaded")
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(lambda: made.cache.get_or_load("price:A", gate, tags=["t"]))
-        assert gate.began.wait(5)
-        made.cache.clear("short:*")
-        made.cache.delete("price:B")
-        made.cache.flush_tag("other")
-        made.cache.set("price:B", 1)
-        gate.release.set()
-        loading.result(5)
-
-    assert made.cache.get("price:A") == "loaded"
-
-
-def test_many_sets_of_other_keys_do_not_keep_a_slow_load_from_being_stored(made: Bench) -> None:
-    gate = Gate("loaded")
-    with ThreadPoolExecutor() as pool:
-        loading = pool.submit(lambda: made.cache.get_or_load("price:A", gate))
-        assert gate.began.wait(5)
-        for number in range(3000):
-            made.cache.set(f"short:{number}", number)
-        gate.release.set()
-        loading.result(5)
-
-    assert made.cache.get("price:A") == "loaded"
-
-
 # Tags
 
 
@@ -634,7 +302,7 @@ def test_reads_are_counted_and_looks_are_not(made: Bench) -> None:
     made.cache.exists("price:A")
     made.cache.ttl("price:A")
     made.cache.keys()
-    made.backend.set("price:F", b"foreign", ttl=10)
+    made.backend.put({"price:F": (b"foreign", 10)})
     made.cache.peek_value("price:F")
     assert made.counts() == {}
     assert made.cache.analytics.get_popular_keys() == []
@@ -677,18 +345,18 @@ def test_observers_are_told_of_every_read_that_is_counted() -> None:
 def test_bytes_that_are_no_entry_of_the_key_are_a_miss_that_is_counted_and_not_deleted(
     made: Bench, data: bytes
 ) -> None:
-    made.backend.set("price:A", data, ttl=60)
+    made.backend.put({"price:A": (data, 60)})
 
     assert made.cache.get("price:A") is None
     assert made.cache.peek_value("price:A") is MISS
     assert made.counts() == {"misses": 1, "foreign": 1}
-    assert made.backend.get("price:A") == data
+    assert made.backend.get("price:A") is not None
     assert made.cache.get_or_load("price:A", lambda: "mine") == "mine"
     assert made.cache.get("price:A") == "mine"
 
 
 def test_the_entry_of_another_key_does_not_exist_under_this_one(made: Bench) -> None:
-    made.backend.set("price:A", encode(Head("price:B", 0.0, 9e9), dumps(1)), ttl=60)
+    made.backend.put({"price:A": (encode(Head("price:B", 0.0, 9e9), dumps(1)), 60)})
 
     assert not made.cache.exists("price:A")
     assert made.cache.ttl("price:A") is None
@@ -710,7 +378,7 @@ def test_a_look_tells_what_is_known_of_an_entry(made: Bench) -> None:
 def test_analytics_answer_their_three_questions(made: Bench) -> None:
     assert made.cache.analytics.get_hit_rate() is None
     made.cache.set_many({"price:A": "x" * 1000, "short:1": 1})
-    made.backend.set("bad name:x", b"foreign", ttl=60)
+    made.backend.put({"bad name:x": (b"foreign", 60)})
     for key in ("price:A", "price:A", "short:1", "short:2"):
         made.cache.get(key)
 
@@ -729,8 +397,9 @@ def test_a_store_that_refuses_is_counted_and_the_caller_has_its_value(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise BackendError("out of memory")
 
-    monkeypatch.setattr(made.backend, "set_many", refuse)
-    monkeypatch.setattr(made.backend, "delete", refuse)
+    monkeypatch.setattr(made.backend, "put", refuse)
+    monkeypatch.setattr(made.backend, "store", refuse)
+    monkeypatch.setattr(made.backend, "invalidate", refuse)
 
     made.cache.set("price:A", 1)
     assert made.cache.get_or_load("price:A", lambda: 2) == 2
@@ -750,18 +419,19 @@ def test_a_named_lock_excludes_and_need_not_be_waited_for(cache: Cache) -> None:
 
 
 def test_the_memory_is_bounded_and_one_giant_does_not_push_out_the_rest() -> None:
-    from avcache.backends.memory import MemoryBackend
+    from avcache.backends.memory import _OVERHEAD_BYTES, MemoryBackend
 
     backend = MemoryBackend(max_entries=3, max_bytes=5000)
+    entry = encode(Head("k", 0.0, 9e9), b"v")
     for number in range(4):
-        backend.set(f"n:{number}", b"v", ttl=60)
+        backend.put({f"n:{number}": (entry, 60)})
     backend.get("n:1")
-    backend.set("n:4", b"v", ttl=60)
-    backend.set("n:1", b"x" * 6000, ttl=60)
+    backend.put({"n:4": (entry, 60)})
+    backend.put({"n:1": (entry + b"x" * 6000, 60)})
 
-    assert [backend.get(f"n:{number}") is not MISS for number in range(5)] == [False, False, False, True, True]
+    assert [backend.get(f"n:{number}") is not None for number in range(5)] == [False, False, False, True, True]
     assert backend.info().evictions == 3
-    assert backend.info().memory_bytes == 2 * (3 + 1 + 300)
+    assert backend.info().memory_bytes == 2 * (3 + len(entry) + _OVERHEAD_BYTES)
 
 
 def test_limits_say_what_is_allowed() -> None:
@@ -771,125 +441,6 @@ def test_limits_say_what_is_allowed() -> None:
     assert limits.seconds("wait", 0, or_zero=True) == 0.0
     with pytest.raises(InvalidInput, match="ttl=61: seconds, more than 0 and at most 60"):
         limits.seconds("ttl", 61)
-
-
-# Coroutines
-
-
-async def test_coroutines_make_one_load_and_each_gets_a_value_of_its_own(made: Bench) -> None:
-    calls = 0
-
-    async def load() -> list[int]:
-        nonlocal calls
-        calls += 1
-        await asyncio.sleep(0.02)
-        return [0]
-
-    results = await asyncio.gather(*(made.cache.aget_or_load("price:A", load) for _ in range(32)))
-
-    assert calls == 1
-    assert len({id(result) for result in results}) == 32
-    assert await made.cache.aget_or_load("price:A", load) == [0]
-
-
-async def test_a_coroutine_is_served_the_stale_value_while_it_is_reloaded(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    async def load() -> str:
-        return "new"
-
-    assert await made.cache.aget_or_load("price:A", load) == "old"
-    for _ in range(500):
-        if made.cache.peek_value("price:A") == "new":
-            break
-        await asyncio.sleep(0.005)
-    assert made.cache.get("price:A") == "new"
-
-
-async def test_a_coroutine_whose_load_fails_is_served_the_stale_value_or_the_error(made: Bench) -> None:
-    made.cache.get_or_load("price:A", lambda: "old")
-    made.clock.advance(15)
-
-    async def load() -> str:
-        raise KeyError
-
-    assert await made.cache.aget_or_load("price:A", load, stale="on_error") == "old"
-    with pytest.raises(KeyError):
-        await made.cache.aget_or_load("price:A", load, stale="refuse")
-    assert made.counts()["load_failures"] == 2
-
-
-async def test_a_clear_fences_the_load_of_a_coroutine(made: Bench) -> None:
-    gate = Gate("old")
-    loading = asyncio.create_task(made.cache.aget_or_load("price:A", gate.later))
-    await asyncio.to_thread(gate.began.wait, 5)
-
-    made.cache.clear("price:*")
-    gate.release.set()
-
-    assert await loading == "old"
-    assert made.cache.keys() == []
-
-
-def test_a_load_that_begins_while_a_set_is_written_does_not_replace_it(
-    made: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def load_old() -> str:
-        begun.set()
-        assert go_on.wait(5)
-        return "old"
-
-    loading = threading.Thread(target=lambda: made.cache.get_or_load("price:A", load_old))
-    write = made.cache.backend.set_many
-
-    def slow_write(items: Mapping[str, tuple[bytes, float]]) -> None:
-        if not begun.is_set():
-            loading.start()
-            assert begun.wait(5)
-        write(items)
-
-    monkeypatch.setattr(made.cache.backend, "set_many", slow_write)
-    made.cache.set("price:A", "new")
-    go_on.set()
-    loading.join(5)
-
-    assert made.cache.get("price:A") == "new"
-
-
-def test_a_set_waits_for_a_load_that_is_being_stored_and_wins(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    storing, go_on = threading.Event(), threading.Event()
-    write = made.cache.backend.set_many
-
-    def slow_write(items: Mapping[str, tuple[bytes, float]]) -> None:
-        if not storing.is_set():
-            storing.set()
-            assert go_on.wait(5)
-        write(items)
-
-    monkeypatch.setattr(made.cache.backend, "set_many", slow_write)
-    loading = threading.Thread(target=lambda: made.cache.get_or_load("price:A", lambda: "old"))
-    loading.start()
-    assert storing.wait(5)
-    setting = threading.Thread(target=lambda: made.cache.set("price:A", "new"))
-    setting.start()
-    go_on.set()
-    loading.join(5)
-    setting.join(5)
-
-    assert made.cache.get("price:A") == "new"
-
-
-def test_a_load_that_cannot_be_kept_does_not_drop_what_was_set_meanwhile(made: Bench) -> None:
-    def load() -> object:
-        made.cache.set("price:A", "new")
-        return object()
-
-    made.cache.get_or_load("price:A", load)
-
-    assert made.cache.get("price:A") == "new"
 
 
 def test_time_saved_is_added_up_by_namespace(made: Bench) -> None:

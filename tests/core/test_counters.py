@@ -1,13 +1,16 @@
-"""Counts of this process: totals, windows, series; and which keys are read most."""
+"""Counts of this process: totals, windows, series."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avcache.clock import ManualClock
-from avcache.core.counters import BUCKET_SECONDS, OTHER, Counters, Counts
-from avcache.core.keys import Key
-from avcache.core.popularity import Popularity
+from avcache.core.counters import BUCKET_SECONDS, LOAD_BOUNDS, OTHER, Counters, Counts
 from tests.core.helpers import together
 
 
@@ -19,6 +22,22 @@ def clock() -> ManualClock:
 @pytest.fixture
 def counters(clock: ManualClock) -> Counters:
     return Counters(clock)
+
+
+@pytest.fixture
+def _busy_switching() -> Iterator[None]:
+    """Threads take turns as often as the interpreter lets them."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def hit(counters: Counters, clock: ManualClock, namespace: str = "price") -> None:
+    """Count as the cache does on its way."""
+    if clock() >= counters.rolls_at:
+        counters.roll(clock())
+    counters.of(namespace).hits += 1
 
 
 def test_totals_count_since_the_start(counters: Counters, clock: ManualClock) -> None:
@@ -138,24 +157,268 @@ def test_an_unknown_event_is_a_mistake(counters: Counters) -> None:
         counters.count("price", "hit")
 
 
-def test_the_most_read_keys_come_first() -> None:
-    popularity = Popularity()
-    for name, reads in (("a", 3), ("b", 5), ("c", 1)):
-        for number in range(reads):
-            popularity(Key(name, "n"), number % 2 == 0)
+def test_the_figures_of_a_namespace_stay_the_same_object(counters: Counters, clock: ManualClock) -> None:
+    counts = counters.of("price")
+    counts.hits += 1
+    clock.advance(100_000)
+    counters.stats(60)
 
-    assert popularity.most_read(2) == [("b", 5), ("a", 3)]
-    assert popularity.most_read(0) == []
+    assert counters.of("price") is counts
+    assert counts.hits == 1
 
 
-def test_many_keys_read_once_neither_fill_the_memory_nor_push_out_the_popular_ones() -> None:
-    popularity = Popularity(most_keys=100)
-    for _ in range(5):
-        popularity(Key("popular", "n"), True)
+def test_past_64_namespaces_there_is_one_object_for_the_rest(counters: Counters) -> None:
+    kept = [counters.of(f"n{number}") for number in range(64)]
 
-    for number in range(1000):
-        popularity(Key(f"once:{number}", "n"), False)
+    assert counters.of("n64") is counters.of("n65") is counters.of(OTHER)
+    assert counters.of("n63") is kept[63]
+    assert len({id(counts) for counts in kept}) == 64
 
-    kept = popularity.most_read(10_000)
-    assert len(kept) <= 100
-    assert kept[0] == ("popular", 5)
+
+def test_a_namespace_that_was_only_asked_for_is_in_no_statistic(counters: Counters) -> None:
+    counters.of("price")
+
+    assert counters.stats().by_namespace == {}
+    assert counters.stats(60).by_namespace == {}
+    assert counters.series(60, 10)[1] == {}
+
+
+def test_both_ways_of_counting_add_up(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    counters.count("price", "hits", 2)
+    clock.advance(60)
+    hit(counters, clock)
+
+    assert counters.stats().total.hits == 4
+    assert counters.stats(30).total.hits == 1
+
+
+@pytest.mark.usefixtures("_busy_switching")
+def test_eight_threads_that_add_without_a_lock_lose_nothing(clock: ManualClock) -> None:
+    counters = Counters(clock)
+
+    def count(index: int) -> None:
+        counts = counters.of("price")
+        for number in range(50_000):
+            counts.hits += 1
+            counts.bytes_read += 3
+            if number % 10 == 0:
+                counts.loaded(0.25)
+            if number % 1000 == 0:
+                counters.count("price", "hits")
+                counters.stats(60)
+
+    together(8, count)
+
+    total = counters.stats().total
+    assert (total.hits, total.bytes_read, total.loads) == (8 * 50_050, 8 * 150_000, 8 * 5_000)
+    assert sum(total.load_times) == 8 * 5_000
+
+
+@pytest.mark.usefixtures("_busy_switching")
+def test_threads_that_roll_at_once_close_a_bucket_once(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    clock.advance(BUCKET_SECONDS)
+
+    together(8, lambda _: counters.roll(clock()))
+    hit(counters, clock)
+
+    steps = counters.series(20, 10)[1]["price"]
+    assert [counts.hits for counts in steps] == [1, 1]
+    assert counters.rolls_at == clock() + BUCKET_SECONDS
+
+
+def test_after_an_idle_hour_the_hour_before_is_where_it_was(counters: Counters, clock: ManualClock) -> None:
+    for _ in range(6):
+        hit(counters, clock)
+        clock.advance(BUCKET_SECONDS)
+    clock.advance(3600)
+    hit(counters, clock)
+
+    assert counters.stats(60).total.hits == 1
+    assert counters.stats(3600).total.hits == 1
+    assert counters.stats(3600 + 120).total.hits == 7
+
+
+def test_a_clock_that_is_set_forward_takes_nothing_from_the_totals(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    clock.advance(30 * 24 * 3600)
+    hit(counters, clock)
+
+    assert counters.stats().total.hits == 2
+    assert counters.stats(24 * 3600).total.hits == 1
+
+
+def test_what_happened_before_the_clock_was_set_back_stays_as_long_ago(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    clock.advance(600)
+    counters.roll(clock())
+    counters.of("price").hits += 10
+
+    clock.advance(-3600)
+
+    assert counters.stats(300).total.hits == 10
+    assert counters.stats(900).total.hits == 11
+    assert counters.rolls_at > clock()
+    clock.advance(600)
+    hit(counters, clock)
+    assert counters.stats(300).total.hits == 1
+    assert counters.stats(900).total.hits == 11
+    assert counters.stats().since <= clock()
+
+
+def test_a_reading_of_the_clock_that_is_a_little_late_moves_nothing(counters: Counters, clock: ManualClock) -> None:
+    clock.advance(BUCKET_SECONDS)
+    hit(counters, clock)
+    rolls_at = counters.rolls_at
+
+    counters.roll(clock() - 15)
+
+    assert counters.rolls_at == rolls_at
+    assert [counts.hits for counts in counters.series(20, 10)[1]["price"]] == [0, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-7200, 7200)), max_size=60))
+def test_whatever_the_clock_does_no_count_is_lost_or_negative(moves: list[tuple[int, int]]) -> None:
+    clock = ManualClock(10_000_000.0)
+    counters = Counters(clock)
+    for hits, seconds in moves:
+        counters.of("price").hits += hits
+        clock.advance(seconds)
+        counters.roll(clock())
+
+    wanted = sum(hits for hits, _ in moves)
+    _, series = counters.series(24 * 3600, 600)
+    assert counters.stats().total.hits == wanted
+    assert 0 <= counters.stats(900).total.hits <= counters.stats(3600).total.hits <= wanted
+    assert all(counts.hits >= 0 for counts in series.get("price", []))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400)), min_size=1, max_size=80), st.integers(1, 360))
+def test_a_window_holds_what_was_counted_in_its_buckets(events: list[tuple[int, int]], buckets: int) -> None:
+    clock, seen = ManualClock(1_000_000.0), list[tuple[int, int]]()
+    counters = Counters(clock)
+    for hits, seconds in events:
+        clock.advance(seconds)
+        counters.roll(clock())
+        counters.of("price").hits += hits
+        seen.append((int(clock() // BUCKET_SECONDS), hits))
+
+    first = int(clock() // BUCKET_SECONDS) - buckets + 1
+    wanted = sum(hits for bucket, hits in seen if bucket >= first)
+    assert counters.stats(buckets * BUCKET_SECONDS).total.hits == wanted
+    steps = counters.series(buckets * BUCKET_SECONDS, BUCKET_SECONDS)[1].get("price", [])
+    assert sum(counts.hits for counts in steps) == wanted
+
+
+def test_the_minutes_of_an_hour_are_told_one_by_one(counters: Counters, clock: ManualClock) -> None:
+    first = int(clock() // 60)
+    hit(counters, clock)
+    clock.advance(120)
+    hit(counters, clock)
+    hit(counters, clock, "momentum")
+
+    assert counters.minutes(first) == {
+        first: {"price": Counts(hits=1)},
+        first + 2: {"price": Counts(hits=1), "momentum": Counts(hits=1)},
+    }
+    assert list(counters.minutes(first + 1)) == [first + 2]
+    assert counters.minutes(first + 3) == {}
+
+
+def test_a_busy_day_of_all_namespaces_stays_small(clock: ManualClock) -> None:
+    counters = Counters(clock)
+    for _ in range(24 * 360 + 10):
+        counters.of("price").hits += 1
+        clock.advance(BUCKET_SECONDS)
+        counters.roll(clock())
+
+    place = counters._places["price"]
+    assert len(place._fine._rows) < 370
+    assert len(place._coarse._rows) < 1445
+    assert counters.stats(3600).total.hits == 359
+
+
+def test_a_load_is_counted_with_its_duration() -> None:
+    counts = Counts()
+
+    for seconds in (0.001, 0.005, 0.3, 2.0, 1000.0):
+        counts.loaded(seconds)
+
+    assert counts.loads == 5
+    assert counts.load_seconds == pytest.approx(1002.306)
+    assert [bound for bound, number in zip(LOAD_BOUNDS, counts.load_times, strict=True) for _ in range(number)] == [
+        0.005,
+        0.005,
+        0.5,
+        2.5,
+        float("inf"),
+    ]
+
+
+def test_a_quantile_lies_between_the_bounds_of_its_loads() -> None:
+    counts = Counts()
+    assert counts.load_quantile(0.95) is None
+
+    for _ in range(10):
+        counts.loaded(0.7)
+
+    assert counts.load_quantile(0.0) == 0.5
+    assert counts.load_quantile(0.5) == pytest.approx(0.75)
+    assert counts.load_quantile(1.0) == 1.0
+
+
+def test_of_loads_beyond_the_longest_bound_only_that_is_known() -> None:
+    counts = Counts()
+    counts.loaded(500.0)
+
+    assert counts.load_quantile(0.5) == 60.0
+
+
+@given(st.lists(st.floats(0.001, 59.0), min_size=1, max_size=100), st.floats(0.0, 1.0))
+def test_a_quantile_is_in_the_same_interval_as_the_true_one(seconds: list[float], share: float) -> None:
+    counts = Counts()
+    for one in seconds:
+        counts.loaded(one)
+
+    true = sorted(seconds)[max(0, -(-int(share * len(seconds) * 1e9) // 10**9) - 1)]
+    high = next(bound for bound in LOAD_BOUNDS if bound >= true)
+    low = max([0.0, *(bound for bound in LOAD_BOUNDS if bound < high)])
+    found = counts.load_quantile(share)
+    assert found is not None
+    assert low <= found <= high
+
+
+counts_of_any_kind = st.builds(
+    Counts,
+    hits=st.integers(0, 2**40),
+    misses=st.integers(0, 10),
+    absent=st.integers(0, 10),
+    load_seconds=st.floats(0, 1e6),
+    load_times=st.lists(st.integers(0, 5), min_size=len(LOAD_BOUNDS), max_size=len(LOAD_BOUNDS)),
+)
+
+
+@given(counts_of_any_kind, counts_of_any_kind)
+def test_what_is_added_can_be_taken_off_again(earlier: Counts, later: Counts) -> None:
+    total = Counts()
+    total.add(earlier)
+    total.add(later)
+
+    found = total.difference(earlier)
+
+    assert found.load_seconds == pytest.approx(later.load_seconds, abs=1e-3)
+    found.load_seconds = later.load_seconds
+    assert found == later
+    assert Counts.unpack(later.pack()) == later
+
+
+def test_answers_that_nothing_is_there_are_answers() -> None:
+    counts = Counts(hits=1, negative_hits=2, misses=1, loads=1, load_seconds=2.0)
+
+    assert (counts.requests, counts.hit_rate, counts.saved_seconds) == (4, 0.75, 6.0)
+
+
+def test_the_reasons_of_misses_come_most_frequent_first() -> None:
+    assert Counts(misses=6, expired=1, absent=5).misses_by_reason == {"absent": 5, "expired": 1}
+    assert Counts().misses_by_reason == {}

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avcache.backends.base import HEAD_BYTES, Stored
-from avcache.core.entry import Foreign, Head, check_room, check_tags, encode, payload_of, read_head
+from avcache.backends.base import LONGEST_HEAD, Stored, stamp_of, stamped
+from avcache.core.entry import (
+    CutShort,
+    Foreign,
+    Head,
+    check_room,
+    check_tags,
+    encode,
+    encode_set,
+    fresh_payloads,
+    joined,
+    read_entry,
+    read_head,
+)
 from avcache.core.keys import Key
 from avcache.core.peek import describe
 from avcache.errors import InvalidInput
@@ -21,9 +31,11 @@ HEADS = st.builds(
     key=TEXT,
     written_at=TIMES,
     fresh_until=TIMES,
-    load_seconds=st.none() | TIMES,
+    load_seconds=st.none() | st.floats(min_value=0, max_value=4e9, width=32),
     tags=st.lists(TEXT.filter(bool), max_size=4).map(tuple),
     source=TEXT,
+    version=st.integers(0, 2**53),
+    is_absent=st.booleans(),
 )
 HEAD = Head("price:AAPL", 1000.0, 1300.0, 2.5, ("AAPL", "été"), "yahoo")
 
@@ -33,14 +45,17 @@ def test_head_and_payload_come_back_as_they_were(head: Head, payload: bytes) -> 
     data = encode(head, payload)
 
     assert read_head(data) == head
-    assert payload_of(data) == payload
+    entry = read_entry(data, head.key.encode())
+    assert entry is not None
+    assert (entry.payload, entry.head, entry.source) == (payload, head, head.source.encode())
+    assert (entry.version, entry.fresh_until, bool(entry.is_absent)) == (head.version, head.fresh_until, head.is_absent)
 
 
 @given(HEADS)
 def test_the_beginning_of_an_entry_tells_its_whole_head(head: Head) -> None:
     data = encode(head, b"x" * 50_000)
 
-    assert read_head(data[:HEAD_BYTES]) == head
+    assert read_head(data[:LONGEST_HEAD]) == head
 
 
 def test_a_head_that_is_cut_anywhere_is_foreign() -> None:
@@ -50,6 +65,9 @@ def test_a_head_that_is_cut_anywhere_is_foreign() -> None:
     for cut in range(length):
         with pytest.raises(Foreign):
             read_head(whole[:cut])
+        assert read_entry(whole[:cut], b"price:AAPL") is None
+    with pytest.raises(CutShort):
+        read_head(whole[: length - 1])
     for cut in range(length, len(whole) + 1):
         assert read_head(whole[:cut]) == HEAD
 
@@ -82,10 +100,54 @@ def test_an_entry_without_a_time_is_foreign(moment: float) -> None:
 
 def test_a_later_format_is_foreign() -> None:
     data = bytearray(encode(HEAD, b""))
-    struct.pack_into("<B", data, 2, 200)
+    data[3] = 200
 
     with pytest.raises(Foreign, match="format"):
         read_head(bytes(data))
+    assert read_entry(bytes(data), b"price:AAPL") is None
+    assert stamp_of(bytes(data)) is None
+
+
+@given(HEADS, st.integers(0, 2**63))
+def test_a_stamp_changes_the_version_and_nothing_else(head: Head, version: int) -> None:
+    data = encode(head, b"payload")
+
+    changed = stamped(data, version)
+
+    assert stamp_of(changed) == version
+    assert stamped(changed, head.version) == data
+
+
+@given(HEADS, TEXT)
+def test_an_entry_of_another_key_is_none(head: Head, key: str) -> None:
+    assert (read_entry(encode(head, b"v"), key.encode()) is None) == (key != head.key)
+
+
+def test_what_is_set_is_an_entry_like_any_other() -> None:
+    tags = check_tags(["b", "a"])
+
+    data = encode_set(b"price:AAPL", joined(tags), 1000.0, 1300.0, b"v")
+
+    assert data == encode(Head("price:AAPL", 1000.0, 1300.0, tags=tags), b"v")
+
+
+class Named:
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+
+
+@given(st.lists(st.tuples(HEADS, TEXT, TIMES), max_size=5), st.integers(0, 2**53))
+def test_many_entries_are_read_as_each_alone(cases: list[tuple[Head, str, float]], newest: int) -> None:
+    """What the one loop for many takes for fresh is what a closer look takes for fresh; the rest it leaves to that."""
+    for head, other, now in cases:
+        for key in (head.key, other):
+            data = encode(head, b"payload")
+
+            (found,) = fresh_payloads([data], [Named(key.encode())], now, newest)
+
+            is_plain = now < head.fresh_until and head.version >= newest and not head.is_absent
+            assert found == (b"payload" if is_plain and key == head.key else None)
+    assert fresh_payloads([None, b"", b"x" * 100], [Named(b"k")] * 3, 0.0, 0) == [None, None, None]
 
 
 def test_five_hundred_long_tickers_fit_as_tags() -> None:

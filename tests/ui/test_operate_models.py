@@ -89,6 +89,16 @@ class TestStrip:
         assert "the password is refused" in model.trouble
         assert "secret" not in model.trouble
 
+    def test_a_server_that_refuses_writes_is_not_green(self) -> None:
+        state = State("redis", since=NOW - 60, error="OutOfMemoryError: redis put: command not allowed", pending=2)
+
+        model = strip(state, "yahoo", "Yahoo live", Counts(), NOW)
+
+        assert (model.backend.text, model.backend.colour) == ("Redis refuses writes", "orange")
+        assert model.trouble == (
+            "Writes are refused (it is out of memory, see maxmemory) · nothing new is kept · 2 invalidations waiting"
+        )
+
     def test_sample_prices_stand_out(self) -> None:
         model = strip(State("memory", since=NOW), "sample", "Sample prices, last day 2022-12-28", Counts(), NOW)
 

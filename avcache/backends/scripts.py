@@ -1,0 +1,205 @@
+"""
+What the server does in one step: the few scripts, with what they are given and what they answer.
+
+KEYS[1] is `!v`, the version; KEYS[2] is `!b`, the sorted set of barriers, scope → version. Two of its members are no
+scopes: `.` says that the table is whole (a server may have evicted it), `-` that rows were put in below the version
+that others have seen, so that they fetch everything anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = [
+    "FETCH_ALL",
+    "PUT",
+    "RAISE",
+    "RELEASE",
+    "RENEW",
+    "RESTORE",
+    "STORE",
+    "SWEEP",
+    "SYNCHRONISE",
+    "WHOLE",
+    "Script",
+]
+
+WHOLE: Final = b"."
+FETCH_ALL: Final = b"-"
+
+_ALLOW_OOM = "#!lua flags=allow-oom\n"
+"""A server out of memory must still invalidate. Servers before Redis 7 do not know this line, and need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, with the digest by which a server knows it."""
+
+    text: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.text.encode()).hexdigest())  # noqa: S324 - Redis' own choice
+
+    def plain(self) -> Script:
+        """The same for a server that knows no flags."""
+        return Script(self.text.removeprefix(_ALLOW_OOM))
+
+
+_VERSION = """
+local version = tonumber(redis.call('GET', KEYS[1]) or '0')
+local time = redis.call('TIME')
+local next = math.max(version + 1, time[1] * 1000000 + time[2])
+local function text(number) return string.format('%.0f', number) end
+local function has(scope) return tonumber(redis.call('ZSCORE', KEYS[2], scope) or '0') end
+local is_whole = has('.') > 0
+"""
+
+_CLOSE = """
+-- What a table that was lost had to say, nobody knows: nothing older than now can be trusted.
+if not is_whole then redis.call('ZADD', KEYS[2], text(next), '*') end
+redis.call('ZADD', KEYS[2], text(next), '.')
+redis.call('SET', KEYS[1], text(next))
+"""
+
+RAISE: Final = Script(
+    _ALLOW_OOM
+    + _VERSION
+    + """
+local before = {}
+for i = 3, #ARGV do
+    before[#before + 1] = text(has(ARGV[i]))
+    redis.call('ZADD', KEYS[2], text(next), ARGV[i])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(next - tonumber(ARGV[1])))
+local most = tonumber(ARGV[2])
+if redis.call('ZCARD', KEYS[2]) > most then
+    local last = redis.call('ZRANGE', KEYS[2], math.floor(most / 10), math.floor(most / 10))
+    local height = has(last[1])
+    redis.call('ZREMRANGEBYRANK', KEYS[2], 0, math.floor(most / 10))
+    if height > has('*') then redis.call('ZADD', KEYS[2], text(height), '*') end
+end
+"""
+    + _CLOSE
+    + "return {text(next), text(version), before}"
+)
+"""ARGV: µs that rows are kept, most rows, scopes. Answers the new version, the one before, and what each scope had."""
+
+SYNCHRONISE: Final = Script(
+    _ALLOW_OOM
+    + _VERSION
+    + """
+local changed = not is_whole
+next = math.max(next, tonumber(ARGV[1]) + 1)
+local rows = tonumber(ARGV[2])
+for i = 3, 2 + 2 * rows, 2 do
+    if tonumber(ARGV[i + 1]) > has(ARGV[i]) then
+        redis.call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i])
+        changed = true
+    end
+end
+for i = 3 + 2 * rows, #ARGV do
+    redis.call('ZADD', KEYS[2], text(next), ARGV[i])
+end
+if changed then redis.call('ZADD', KEYS[2], text(next), '-') end
+"""
+    + _CLOSE
+    + "return {text(next), redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')}"
+)
+"""ARGV: the version known, a number of rows, those rows (scope, version), scopes to raise. Answers version, table."""
+
+RESTORE: Final = Script(
+    _ALLOW_OOM
+    + _VERSION
+    + """
+local restored = 0
+for i = 1, #ARGV, 3 do
+    if has(ARGV[i]) == tonumber(ARGV[i + 1]) then
+        if tonumber(ARGV[i + 2]) > 0 then
+            redis.call('ZADD', KEYS[2], ARGV[i + 2], ARGV[i])
+        else
+            redis.call('ZREM', KEYS[2], ARGV[i])
+        end
+        restored = restored + 1
+    end
+end
+if restored > 0 then redis.call('ZADD', KEYS[2], text(next), '-') end
+"""
+    + _CLOSE
+    + "return restored"
+)
+"""ARGV: (scope, its version, the one before) for each barrier. Answers how many were taken back."""
+
+PUT: Final = Script(
+    """
+local version = redis.call('GET', KEYS[1]) or ''
+if ARGV[1] ~= '' and ARGV[1] ~= version then return version end
+local entries = (#KEYS - 1) / 2
+-- Entries first: once a script has written, a server out of memory lets it go on.
+for i = 1, entries do
+    redis.call('SET', KEYS[1 + i], ARGV[2 * i], 'PX', ARGV[2 * i + 1])
+end
+redis.call('DEL', unpack(KEYS, 2 + entries))
+return version
+"""
+)
+"""KEYS: `!v`, entries, their leases. ARGV: the version expected ('': any), then entry and its ms by turns."""
+
+STORE: Final = Script(
+    """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then
+    redis.call('UNLINK', KEYS[1])
+else
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+redis.call('DEL', KEYS[2])
+redis.call('PUBLISH', ARGV[4], '')
+return 1
+"""
+)
+"""KEYS: entry, lease. ARGV: token, entry ('': none), its ms, channel. Answers whether the lease still held."""
+
+RELEASE: Final = Script(
+    _ALLOW_OOM
+    + """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[2], '')
+return 1
+"""
+)
+"""KEYS: lease. ARGV: token, channel."""
+
+RENEW: Final = Script(
+    _ALLOW_OOM
+    + """
+local renewed = 0
+for i = 1, #KEYS do
+    if redis.call('GET', KEYS[i]) == ARGV[i + 1] then
+        renewed = renewed + redis.call('PEXPIRE', KEYS[i], ARGV[1])
+    end
+end
+return renewed
+"""
+)
+"""KEYS: leases. ARGV: ms, then the token of each."""
+
+SWEEP: Final = Script(
+    _ALLOW_OOM
+    + """
+local swept = 0
+for i = 1, #KEYS do
+    if redis.call('TYPE', KEYS[i]).ok == 'string' then
+        local head = redis.call('GETRANGE', KEYS[i], 0, 11)
+        if #head == 12 and string.sub(head, 1, 4) == ARGV[1] and string.sub(head, 5) < ARGV[2] then
+            swept = swept + redis.call('UNLINK', KEYS[i])
+        end
+    end
+end
+return swept
+"""
+)
+"""KEYS: entries. ARGV: what an entry begins with, the version below which it goes, as it stands in an entry."""

@@ -1,0 +1,120 @@
+"""
+One decision, two ways to carry it out: what has to be done is said in steps, which threads and coroutines both can do.
+
+A story is a generator. It yields steps and is sent what they brought, or thrown what they raised; what it returns is
+the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+__all__ = ["Ask", "Interrupted", "Load", "Story", "TooLong", "Wait", "carry_out", "carry_out_async"]
+
+T = TypeVar("T")
+
+
+class TooLong(Exception):
+    """A wait was longer than it may be."""
+
+
+class Interrupted(Exception):
+    """What was waited for was given up by the one who did it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call *question*, which may wait for the store; *at_once*: it will not."""
+
+    question: Callable[[], Any]
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Call what the caller gave to load with, a function or a coroutine function, with *arguments*, inside *around*."""
+
+    around: AbstractContextManager[Any]
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for *flight*, for *seconds* at most. Raises `TooLong`, `Interrupted`, or what the flight raised."""
+
+    flight: Future[Any]
+    seconds: float
+
+
+Step = Ask | Load | Wait
+Story = Generator[Step, Any, T]
+
+
+def carry_out(story: Story[T], load: Callable[..., Any]) -> T:
+    """Do what *story* asks for in this thread."""
+    answer, error = None, None
+    while True:
+        try:
+            step = story.send(answer) if error is None else story.throw(error)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = _do(step, load)
+        except BaseException as exc:  # noqa: BLE001 - the story decides
+            error = exc
+
+
+async def carry_out_async(story: Story[T], load: Callable[..., Awaitable[Any]]) -> T:
+    """Do what *story* asks for in this task; what may wait for a store is done in a thread."""
+    answer, error = None, None
+    while True:
+        try:
+            step = story.send(answer) if error is None else story.throw(error)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = await _ado(step, load)
+        except BaseException as exc:  # noqa: BLE001 - as above
+            error = exc
+
+
+def _do(step: Step, load: Callable[..., Any]) -> Any:
+    match step:
+        case Ask():
+            return step.question()
+        case Load():
+            with step.around:
+                return load(*step.arguments)
+        case Wait():
+            try:
+                step.flight.exception(step.seconds)
+            except TimeoutError:
+                raise TooLong from None
+            except CancelledError:
+                raise Interrupted from None
+            return step.flight.result()
+
+
+async def _ado(step: Step, load: Callable[..., Awaitable[Any]]) -> Any:
+    import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
+
+    match step:
+        case Ask():
+            return step.question() if step.at_once else await asyncio.to_thread(step.question)
+        case Load():
+            with step.around:
+                return await load(*step.arguments)
+        case Wait():
+            # `wait` leaves the flight alone: a waiter that is cancelled must not cancel it for all others.
+            await asyncio.wait([asyncio.wrap_future(step.flight)], timeout=step.seconds)
+            if not step.flight.done():
+                raise TooLong
+            if step.flight.cancelled():
+                raise Interrupted
+            return step.flight.result()
