@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
+from avcache.backends.base import MISS, Cleared
 from avcache.backends.pattern import Pattern
 from avcache.core import serializers
 from avcache.core.cache import Cache
@@ -30,6 +31,9 @@ R = TypeVar("R")
 KeyOf = Callable[[Mapping[str, Any]], str]
 
 _MAX_READABLE = 120
+_KEPT_KEYS = 4096
+_MEMORABLE = frozenset({str, int, bool, bytes, type(None)})
+"""Types whose equal values are the same to every function: not float, of which 0.0 and -0.0 are equal."""
 _NAME = re.compile(r"[\w.-]{1,64}")
 _owners: WeakKeyDictionary[object, dict[str, weakref.ref[Callable[..., object]]]] = WeakKeyDictionary()
 """Which function owns the plain names of a ticker namespace: by cache, then by namespace."""
@@ -43,7 +47,11 @@ _SHARED = _Shared()
 
 
 class CachedFunction(Protocol[P, R]):
-    """What `@cached` makes of a function."""
+    """
+    What `@cached` makes of a function.
+
+    The functions beside the call take its arguments; of a method also the object: `Class.method.key(object, 1)`.
+    """
 
     __wrapped__: Callable[P, R]
 
@@ -63,8 +71,20 @@ class CachedFunction(Protocol[P, R]):
         """The key of these arguments."""
         ...
 
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> int:
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Cleared:
         """Drop the result for these arguments."""
+        ...
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute the result for these arguments now, whatever is cached, and keep it."""
+        ...
+
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """
+        The cached result for these arguments, fresh or stale; None without one. Computes and counts nothing.
+
+        Of a coroutine function too this is the result itself, not a coroutine.
+        """
         ...
 
 
@@ -192,37 +212,94 @@ def _ticker_decorator(
 def _wrap(
     function: Callable[P, R], key_of: KeyOf, ttl: float | None, stale_ttl: float | None, cache: Cache | None
 ) -> CachedFunction[P, R]:
-    signature = inspect.signature(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(f"{function.__qualname__} yields its values one by one: they cannot be cached")
+    key = _keys(function, key_of)
+    wrapped = (_coroutine if inspect.iscoroutinefunction(function) else _plain)(function, key, ttl, stale_ttl, cache)
 
-    def key(*args: P.args, **kwargs: P.kwargs) -> str:
+    def named(*args: P.args, **kwargs: P.kwargs) -> str:
+        return _named(function, key, args, kwargs)
+
+    def invalidate(*args: P.args, **kwargs: P.kwargs) -> Cleared:
+        return _given(cache).delete(named(*args, **kwargs))
+
+    def peek(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        found = _given(cache).peek_value(named(*args, **kwargs))
+        return None if found is MISS else cast("R", found)
+
+    wrapped.key, wrapped.invalidate, wrapped.peek = named, invalidate, peek  # type: ignore[method-assign]
+    return wrapped
+
+
+def _plain(
+    function: Callable[P, R], key: Callable[..., str], ttl: float | None, stale_ttl: float | None, cache: Cache | None
+) -> CachedFunction[P, R]:
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return (cache or _given(None)).get_or_load(
+            key(*args, **kwargs), lambda: function(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl
+        )
+
+    def refresh(*args: P.args, **kwargs: P.kwargs) -> R:
+        text = _named(function, key, args, kwargs)
+        return _given(cache).refresh(text, lambda: function(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl)
+
+    wrapped = cast("CachedFunction[P, R]", call)
+    wrapped.refresh = refresh  # type: ignore[method-assign]
+    return wrapped
+
+
+def _coroutine(
+    function: Callable[P, R], key: Callable[..., str], ttl: float | None, stale_ttl: float | None, cache: Cache | None
+) -> CachedFunction[P, R]:
+    coroutine = cast("Callable[P, Awaitable[Any]]", function)
+
+    @functools.wraps(function)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return await _given(cache).aget_or_load(
+            key(*args, **kwargs), lambda: coroutine(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl
+        )
+
+    async def refresh(*args: P.args, **kwargs: P.kwargs) -> Any:
+        text = _named(function, key, args, kwargs)
+        return await _given(cache).arefresh(text, lambda: coroutine(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl)
+
+    wrapped = cast("CachedFunction[P, R]", call)
+    wrapped.refresh = refresh  # type: ignore[method-assign,assignment]
+    return wrapped
+
+
+def _keys(function: Callable[..., object], key_of: KeyOf) -> Callable[..., str]:
+    """Makes the key of a call: for plain arguments once, since binding them to names takes longer than a hit."""
+    signature = inspect.signature(function)
+
+    def make(*args: Any, **kwargs: Any) -> str:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return key_of(bound.arguments)
 
-    if inspect.iscoroutinefunction(function):
-        coroutine = cast("Callable[P, Awaitable[Any]]", function)
+    made = functools.lru_cache(_KEPT_KEYS, typed=True)(make)
 
-        @functools.wraps(function)
-        async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
-            text = key(*args, **kwargs)
-            return await _given(cache).aget_or_load(
-                text, lambda: coroutine(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl
-            )
+    def key(*args: Any, **kwargs: Any) -> str:
+        for value in args:
+            if type(value) not in _MEMORABLE:
+                return make(*args, **kwargs)
+        for value in kwargs.values():
+            if type(value) not in _MEMORABLE:
+                return make(*args, **kwargs)
+        return made(*args, **kwargs)
 
-        wrapped = cast("CachedFunction[P, R]", acall)
-    else:
+    return key
 
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            text = key(*args, **kwargs)
-            return _given(cache).get_or_load(text, lambda: function(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl)
 
-        wrapped = cast("CachedFunction[P, R]", call)
-    wrapped.key = key  # type: ignore[method-assign]
-    wrapped.invalidate = lambda *args, **kwargs: _given(cache).delete(key(*args, **kwargs))  # type: ignore[method-assign]
-    return wrapped
+def _named(function: Callable[..., object], key: Callable[..., str], args: Any, kwargs: Any) -> str:
+    """The key for who asks by name; a bound method does not tell its functions which object it is bound to."""
+    try:
+        return key(*args, **kwargs)
+    except TypeError as exc:
+        if next(iter(inspect.signature(function).parameters), "") not in {"self", "cls"}:
+            raise
+        raise TypeError(f"{exc}; of a method, give the object first: {function.__qualname__}.key(object, …)") from None
 
 
 def _given(cache: Cache | None) -> Cache:

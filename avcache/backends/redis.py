@@ -116,13 +116,13 @@ class RedisBackend:
             self._put(items, late, b"")
 
     def begin(self, key: str) -> Begun:
-        token = uuid.uuid4().hex
+        lease_key, token = self._lease_key(key), f"{self._versions.current}:{uuid.uuid4().hex}"
         milliseconds = int(self._lease * 1000)
-        lease_key = self._lease_key(key)
         with translated("begin"):
-            taken, left, found = self._wire.ask_all(
+            taken, holder, left, found = self._wire.ask_all(
                 [
                     ("SET", lease_key, token, "NX", "PX", milliseconds),
+                    ("GET", lease_key),
                     ("PTTL", lease_key),
                     ("MGET", self._prefix + key, self._versions.key),
                 ]
@@ -133,11 +133,18 @@ class RedisBackend:
             self._versions.check(mark)
             blob = Blob(data) if isinstance(data, bytes) else None
             version = self._versions.current  # the load has not begun yet: it will see all that is known by now
-        if isinstance(taken, ResponseError):  # refuses writes: then nothing of it could be kept either
-            return Begun(blob, version)
-        if taken is None:
-            return Begun(blob, version, wait=max(0.001, left / 1000) if isinstance(left, int) else self._lease)
+            if isinstance(taken, ResponseError):  # refuses writes: then nothing of it could be kept either
+                return Begun(blob, version)
+            if taken is None and not self._is_overtaken(key, holder):
+                return Begun(blob, version, wait=max(0.001, left / 1000) if isinstance(left, int) else self._lease)
+            if taken is None:  # nobody waits for a load that an invalidation has made worthless
+                self._wire.ask("SET", lease_key, token, "PX", milliseconds)
         return Begun(blob, version, RedisLease(self._wire, self._keeper, self._prefix, key, token))
+
+    def _is_overtaken(self, key: str, holder: object) -> bool:
+        """Whether the load under a lease began before an invalidation of its key; its token says when it did."""
+        begun = holder.partition(b":")[0] if isinstance(holder, bytes) else b""
+        return begun.isdigit() and not self.barriers.allows(key, (), int(begun))
 
     @contextmanager
     def waiting(self, key: str) -> Iterator[Callable[[float], None]]:

@@ -289,9 +289,12 @@ class Cache:
             Whatever *load* raises, if there is no stale value to serve; again for a second after it failed. `Absent`
             as long as that is cached.
         """
-        place = self._place(key)
+        try:
+            place = self._known_place(key)
+        except TypeError:
+            place = self._place(key)
         blob = self._backend.get(place.text)
-        value = self._fresh_value(place, blob, source_bytes(source))
+        value = self._fresh_value(place, blob, source_bytes(source) if source else b"")
         if value is not MISS:
             return value  # type: ignore[no-any-return]
         plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale)
@@ -316,7 +319,7 @@ class Cache:
             import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
 
             blob = await asyncio.to_thread(self._backend.get, place.text)
-        value = self._fresh_value(place, blob, source_bytes(source))
+        value = self._fresh_value(place, blob, source_bytes(source) if source else b"")
         if value is not MISS:
             return value  # type: ignore[no-any-return]
         plan = self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags, stale=stale)

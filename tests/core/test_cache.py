@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import logging
 import math
-import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -22,7 +18,7 @@ from avcache.core.keys import Key
 from avcache.core.serializers import dumps
 from avcache.core.store import CacheLimits
 from avcache.errors import BackendError, InvalidInput, LockTimeout, SerializationError
-from tests.core.helpers import Bench, failing, never, together
+from tests.core.helpers import Bench, failing, never
 
 
 @pytest.fixture
