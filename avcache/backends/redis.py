@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import redis
 from redis.exceptions import LockError, NoPermissionError, ResponseError
@@ -48,6 +48,7 @@ _SWEEP_PAUSE: Final = 0.002
 
 _COUNT_BUDGET: Final = 0.2
 _CURSOR_DIGITS: Final = 20
+_ANSWERS: Final = frozenset({bytes, type(None)})
 _RETENTION: Final = 14 * 24 * 3600.0
 
 
@@ -105,7 +106,9 @@ class RedisBackend:
             if len(found) != len(keys) + 1:
                 raise ValueError("not the answer to this question")
             self._versions.check(found.pop())
-        return [data if isinstance(data, bytes) else None for data in found]
+            if not _ANSWERS.issuperset(map(type, found)):
+                raise TypeError("not the answer to this question")
+        return cast("list[bytes | None]", found)
 
     def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
         names = list(items)
@@ -116,9 +119,10 @@ class RedisBackend:
             self._put(items, late, b"")
 
     def begin(self, key: str) -> Begun:
-        lease_key, token = self._lease_key(key), f"{self._versions.current}:{uuid.uuid4().hex}"
-        milliseconds = int(self._lease * 1000)
+        lease_key, milliseconds = self._lease_key(key), int(self._lease * 1000)
         with translated("begin"):
+            self._versions.meet()
+            token = f"{self._versions.current}:{uuid.uuid4().hex}"
             taken, holder, left, found = self._wire.ask_all(
                 [
                     ("SET", lease_key, token, "NX", "PX", milliseconds),

@@ -48,6 +48,11 @@ class Versions:
         """The version that *mark* says; 0 for none."""
         return int(mark) if isinstance(mark, bytes) and mark.isdigit() else 0
 
+    def meet(self) -> None:
+        """Know some version of the server at least."""
+        if self.mark is _NEVER:
+            self.catch_up()
+
     def check(self, mark: object) -> None:
         """Learn what is new, if *mark*, which came with an answer, is not the one we know."""
         if mark != self.mark or self._wire.runs != self.run:

@@ -97,7 +97,10 @@ class Cache:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the fresh values among *keys* under the names given; those that miss are left out."""
-        places = list(map(self._place, keys))
+        try:
+            places = list(map(self._known_place, keys))
+        except TypeError:
+            places = list(map(self._place, keys))
         entries = self._backend.get_many([place.text for place in places])
         values, missed = self._store.fresh_values(places, entries)
         found = dict(zip(keys, values, strict=True))

@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 import struct
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from avcache.backends.base import LONGEST_HEAD, MAGIC
 from avcache.errors import InvalidInput
@@ -34,6 +34,7 @@ __all__ = [
     "encode_set",
     "fresh_payloads",
     "joined",
+    "plain_part",
     "read_entry",
     "read_head",
     "source_bytes",
@@ -41,7 +42,6 @@ __all__ = [
 
 _HEADER = struct.Struct(">4sQddfBxHHH")
 _START: Final = _HEADER.size
-_unpack_some = struct.Struct(">4sQ8xd4xBxHHH").unpack_from
 _unpack, _pack = _HEADER.unpack_from, _HEADER.pack
 _ABSENT: Final = 1
 _TAG_SEPARATOR = "\x1f"
@@ -84,10 +84,11 @@ class Entry:
         payload: The bytes of the value.
         source: Where it comes from, as bytes.
         value: The value, once it was read, if it is one that nobody can change, else `CHANGEABLE`; before, `UNREAD`.
+        make: Makes the value, for each caller his own, once it is `CHANGEABLE`.
         checked: The version of the barriers that it was last held against, and was found valid.
     """
 
-    __slots__ = ("checked", "data", "fresh_until", "is_absent", "payload", "source", "value", "version")
+    __slots__ = ("checked", "data", "fresh_until", "is_absent", "make", "payload", "source", "value", "version")
 
     def __init__(  # noqa: PLR0917 - called once for each read, by `read_entry` alone
         self, data: bytes, version: int, fresh_until: float, flags: int, source: bytes, payload: bytes
@@ -99,12 +100,17 @@ class Entry:
         self.source = source
         self.payload = payload
         self.value: object = UNREAD
+        self.make: Callable[[], Any] = _nothing
         self.checked = -1
 
     @property
     def head(self) -> Head:
         """All that the header says."""
         return read_head(self.data)
+
+
+def _nothing() -> None:
+    raise RuntimeError("this entry was not read yet")
 
 
 UNREAD: Final = object()
@@ -126,9 +132,19 @@ def read_entry(data: bytes, key: bytes) -> Entry | None:
 
 
 class _Named(Protocol):
-    """A key, as bytes."""
+    """A key as bytes, and the part of a header that a plain entry of it has: `plain_part`."""
 
     name: bytes
+    part: bytes
+
+
+_PART: Final = slice(32, _START)
+_INFINITE: Final = struct.pack(">d", math.inf)
+
+
+def plain_part(name: bytes) -> bytes:
+    """Flags, lengths and key, as they stand in an entry without tags and source."""
+    return _pack(MAGIC, 0, 0.0, 0.0, 0.0, 0, len(name), 0, 0)[_PART] + name
 
 
 def fresh_payloads(
@@ -137,22 +153,17 @@ def fresh_payloads(
     """
     The value's bytes of each entry that plainly belongs to its key, is fresh at *now* and reaches the version *newest*.
 
-    None where it takes a closer look to say. One loop without a call: a third of the time of `read_entry` for each.
+    None where it takes a closer look to say (tags, a source, another version). One loop without a call, that compares
+    bytes as they stand: numbers that have their most significant byte first are in order as bytes too.
     """
     payloads: list[bytes | None] = []
-    first, magic, endless, keep = _START, MAGIC, math.inf, payloads.append
+    keep, endless, highest = payloads.append, _INFINITE, MAGIC + b"\xff" * 8
+    moment, lowest = struct.pack(">d", max(0.0, now)), MAGIC + newest.to_bytes(8)
     for data, key in zip(entries, keys, strict=True):
-        if data is not None and len(data) >= first:
-            found, version, fresh_until, flags, length, tags, source = _unpack_some(data)
-            start = first + length
-            if (
-                found == magic
-                and version >= newest
-                and now < fresh_until < endless
-                and not flags
-                and data[first:start] == key.name
-            ):
-                keep(data[start + tags + source :])
+        if data is not None:
+            end = 32 + len(part := key.part)
+            if data[32:end] == part and lowest <= data[:12] <= highest and moment < data[20:28] < endless:
+                keep(data[end:])
                 continue
         keep(None)
     return payloads

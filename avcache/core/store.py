@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import attrgetter
 from typing import Any, Final
 
 from avcache.backends.barriers import key_scope
@@ -15,9 +19,10 @@ from avcache.clock import Clock
 from avcache.core import serializers
 from avcache.core.accesses import HIT, MISSED, STALE, Accesses, Kind, Mark
 from avcache.core.counters import Counters, Counts
-from avcache.core.entry import CHANGEABLE, UNREAD, Entry, fresh_payloads, read_entry
+from avcache.core.entry import CHANGEABLE, UNREAD, Entry, fresh_payloads, plain_part, read_entry
 from avcache.core.keys import Key, Namespaces
 from avcache.core.serializers import decode
+from avcache.core.templates import Templates
 from avcache.core.traces import MissReason, Traces
 from avcache.errors import BackendError, InvalidInput, SerializationError
 
@@ -28,9 +33,11 @@ logger = logging.getLogger(__name__)
 AccessObserver = Callable[[Key, bool], None]
 """Told of every counted read: the key, and whether it was answered from the cache."""
 
+_namespace_of = attrgetter("namespace")
 _KNOWN_PLACES: Final = 4_096
 _SCALARS: Final = frozenset({type(None), bool, int, float})
-_FOREIGN: Final = object()
+_FOREIGN: Final = Entry(b"", 0, -math.inf, 0, b"", b"")
+"""Stands for bytes that are no entry of their key: it is never fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,14 @@ class CacheLimits:
 class Place:
     """A key with all that a read of it needs, found once."""
 
-    __slots__ = ("counts", "key", "mark", "name", "text")
+    __slots__ = ("counts", "key", "mark", "name", "namespace", "part", "text")
 
     def __init__(self, key: Key, counts: Counts, mark: Mark) -> None:
         self.key = key
         self.text = key.text
+        self.namespace = key.namespace
         self.name = key.text.encode()
+        self.part = plain_part(self.name)
         self.counts = counts
         self.mark = mark
 
@@ -104,6 +113,7 @@ class EntryStore:
         self._barriers = backend.barriers
         self._is_shared = not backend.is_local
         self._traces = Traces()
+        self._templates = Templates()
         self._observers = tuple(observers)
 
     def place(self, text: str) -> Place:
@@ -124,7 +134,7 @@ class EntryStore:
         if entry is None:
             entry = self._read(place, blob)
         now = self.wall()
-        if entry is _FOREIGN or now >= entry.fresh_until or entry.is_absent:
+        if now >= entry.fresh_until or entry.is_absent:
             return MISS
         if source is not None and entry.source != source:
             return MISS
@@ -132,7 +142,7 @@ class EntryStore:
             return MISS
         value = entry.value
         if value is CHANGEABLE:
-            value = decode(entry.payload)
+            value = entry.make()
         elif value is UNREAD and (value := self._value(entry)) is MISS:
             return MISS
         if now >= self.counters.rolls_at:
@@ -153,21 +163,33 @@ class EntryStore:
             values = [MISS if payload is None else decode(payload) for payload in payloads]
         except Exception:  # noqa: BLE001 - whatever a decoder raises: the closer look will tell
             payloads, values = [None] * len(places), [MISS] * len(places)
-        marks, missed, is_fetched = [], [], not self.backend.is_local
-        for at, (place, payload) in enumerate(zip(places, payloads, strict=True)):
-            if payload is None:
-                values[at] = self.fresh_value(place, as_blob(entries[at]))
-                if values[at] is MISS:
+        missed = []
+        if None in payloads:
+            for at, payload in enumerate(payloads):
+                if payload is None and (value := self.fresh_value(places[at], as_blob(entries[at]))) is not MISS:
+                    values[at] = value
+                elif payload is None:
                     missed.append(at)
-                continue
-            place.counts.hits += 1
-            if is_fetched:
-                place.counts.bytes_read += len(payload)
-            marks.append(place.mark)
-            if self._observers:
-                self._observe(place, hit=True)
-        self.accesses.record_all(marks, HIT, now)
+            places = [place for place, payload in zip(places, payloads, strict=True) if payload is not None]
+        self._count_hits(places, [payload for payload in payloads if payload is not None], now)
         return values, missed
+
+    def _count_hits(self, places: Sequence[Place], payloads: Sequence[bytes], now: float) -> None:
+        hits = Counter(map(_namespace_of, places))
+        is_local = self.backend.is_local
+        for name, number in hits.items():
+            counts = self.counters.of(name)
+            counts.hits += number
+            if is_local and self._is_shared:
+                counts.fallback_hits += number
+            elif not is_local:
+                sizes = map(len, payloads)
+                if len(hits) > 1:
+                    sizes = compress(sizes, (place.namespace == name for place in places))
+                counts.bytes_read += sum(sizes)
+        self.accesses.record_all([place.mark for place in places], HIT, now)
+        for place in places if self._observers else ():
+            self._observe(place, hit=True)
 
     def entry(self, place: Place, blob: Blob | None) -> Entry | None:
         """The entry in *blob* if it is valid, fresh or not."""
@@ -178,7 +200,9 @@ class EntryStore:
 
     def value(self, entry: Entry) -> Any:
         """The value of *entry*, or `MISS` if its bytes are none of ours."""
-        return self._value(entry) if entry.value is UNREAD or entry.value is CHANGEABLE else entry.value
+        if entry.value is CHANGEABLE:
+            return entry.make()
+        return self._value(entry) if entry.value is UNREAD else entry.value
 
     def why_missed(self, place: Place, blob: Blob | None, source: bytes | None = None) -> MissReason:
         """Why what is stored under a key, if anything, is no answer."""
@@ -294,7 +318,11 @@ class EntryStore:
             value = serializers.loads(entry.payload)
         except SerializationError:
             return MISS
-        entry.value = value if type(value) in _SCALARS else CHANGEABLE
+        if type(value) in _SCALARS:
+            entry.value = value
+        else:
+            self._templates.prepare(entry)
+            entry.value = CHANGEABLE
         return value
 
     def _rolled(self) -> float:

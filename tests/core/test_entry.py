@@ -17,6 +17,7 @@ from avcache.core.entry import (
     encode_set,
     fresh_payloads,
     joined,
+    plain_part,
     read_entry,
     read_head,
 )
@@ -134,6 +135,7 @@ def test_what_is_set_is_an_entry_like_any_other() -> None:
 class Named:
     def __init__(self, name: bytes) -> None:
         self.name = name
+        self.part = plain_part(name)
 
 
 @given(st.lists(st.tuples(HEADS, TEXT, TIMES), max_size=5), st.integers(0, 2**53))
@@ -145,7 +147,8 @@ def test_many_entries_are_read_as_each_alone(cases: list[tuple[Head, str, float]
 
             (found,) = fresh_payloads([data], [Named(key.encode())], now, newest)
 
-            is_plain = now < head.fresh_until and head.version >= newest and not head.is_absent
+            is_plain = now < head.fresh_until and head.version >= newest
+            is_plain = is_plain and not (head.is_absent or head.tags or head.source)
             assert found == (b"payload" if is_plain and key == head.key else None)
     assert fresh_payloads([None, b"", b"x" * 100], [Named(b"k")] * 3, 0.0, 0) == [None, None, None]
 
