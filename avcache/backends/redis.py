@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import uuid
@@ -31,7 +32,7 @@ from avcache.backends.connect import connect
 from avcache.backends.leases import Keeper, RedisLease
 from avcache.backends.pattern import EVERYTHING, Pattern
 from avcache.backends.versions import Versions
-from avcache.backends.wire import Wire, facts_of, translated
+from avcache.backends.wire import Wire, facts_of, packed, translated
 from avcache.clock import Clock
 from avcache.errors import LockTimeout
 
@@ -48,6 +49,7 @@ _SWEEP_PAUSE: Final = 0.002
 
 _COUNT_BUDGET: Final = 0.2
 _CURSOR_DIGITS: Final = 20
+_KNOWN_NAMES: Final = 4_096
 _ANSWERS: Final = frozenset({bytes, type(None)})
 _RETENTION: Final = 14 * 24 * 3600.0
 
@@ -78,6 +80,8 @@ class RedisBackend:
         self._prefix = prefix
         self.wire = self._wire = Wire(client.connection_pool)
         self._versions = Versions(self._wire, prefix, self.barriers, retention)
+        self._packed = functools.lru_cache(_KNOWN_NAMES)(lambda key: packed(prefix + key))
+        self._packed_version = packed(self._versions.key)
         self._lease = lease
         self._keeper = Keeper(self._wire, lease)
         self._since = wall()
@@ -91,8 +95,7 @@ class RedisBackend:
     def get(self, key: str) -> Blob | None:
         # MGET: a foreign key of another type is not there for it, where GET would fail.
         with translated("get"):
-            found = self._wire.ask("MGET", self._prefix + key, self._versions.key)
-            data, mark = found
+            data, mark = self._wire.ask_packed(b"*3\r\n$4\r\nMGET\r\n" + self._packed(key) + self._packed_version)
             if mark != self._versions.mark or self._wire.runs != self._versions.run:
                 self._versions.catch_up()
         return Blob(data) if isinstance(data, bytes) else None
@@ -101,8 +104,8 @@ class RedisBackend:
         if not keys:
             return []
         with translated("mget"):
-            prefix = self._prefix
-            found = self._wire.ask("MGET", *[prefix + key for key in keys], self._versions.key)
+            names = b"".join(map(self._packed, keys))
+            found = self._wire.ask_packed(b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 2) + names + self._packed_version)
             if len(found) != len(keys) + 1:
                 raise ValueError("not the answer to this question")
             self._versions.check(found.pop())

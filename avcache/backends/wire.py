@@ -29,7 +29,7 @@ from redis.exceptions import (
 from avcache.backends.scripts import Script
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable
 
-__all__ = ["Wire", "facts_of", "translated"]
+__all__ = ["Wire", "facts_of", "packed", "translated"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,12 @@ class Wire:
         """The answer to one command."""
         with self._connection() as connection:
             connection.send_packed_command(connection.pack_command(*command), check_health=False)
+            return connection.read_response()
+
+    def ask_packed(self, command: bytes) -> Any:
+        """The answer to one command that stands as it goes over the wire."""
+        with self._connection() as connection:
+            connection.send_packed_command([command], check_health=False)
             return connection.read_response()
 
     def ask_all(self, commands: Sequence[Command]) -> list[Any]:
@@ -224,6 +230,12 @@ def translated(action: str) -> Iterator[None]:
     except (TypeError, ValueError, LookupError, MemoryError, RecursionError) as exc:
         # The parser choked, or the answer is that of another command: nothing is known about what was asked.
         raise BackendUnavailable(f"redis {action}: unusable answer ({type(exc).__name__})") from exc
+
+
+def packed(text: str) -> bytes:
+    """A part of a command as it goes over the wire."""
+    data = text.encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 def _answer(connection: Any) -> Any:

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
@@ -183,7 +183,7 @@ class EntryStore:
             if is_local and self._is_shared:
                 counts.fallback_hits += number
             elif not is_local:
-                sizes = map(len, payloads)
+                sizes: Iterable[int] = map(len, payloads)
                 if len(hits) > 1:
                     sizes = compress(sizes, (place.namespace == name for place in places))
                 counts.bytes_read += sum(sizes)
