@@ -1,24 +1,21 @@
-"""A cache with clocks that stand still, in memory or on a real server, and what tests of it have in common."""
+"""A cache in memory with clocks that stand still, and what tests of it have in common."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from avcache.backends.barriers import Barriers
-from avcache.backends.base import Backend
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import AccessObserver, CacheLimits
 
-__all__ = ["Bench", "Gate", "MakeBench", "benches", "failing", "never", "together", "until"]
+__all__ = ["Bench", "Gate", "failing", "never", "together", "until"]
 
 T = TypeVar("T")
 
@@ -33,16 +30,11 @@ class Bench:
     """
     A cache, its clock and its backend. Namespaces: `default` (100 s), `price` (10 s, stale for 20 s, upper case),
     `short` (10 s).
-
-    Args:
-        backend: By default memory, which has the same clock.
     """
 
     def __init__(
         self,
         *,
-        backend: Backend | None = None,
-        clock: ManualClock | None = None,
         jitter: float = 0.0,
         max_value_bytes: int = 2**20,
         max_ttl: float = 7 * 24 * 3600.0,
@@ -51,8 +43,8 @@ class Bench:
         randomness: Callable[[], float] = lambda: 0.0,
         observers: Sequence[AccessObserver] = (),
     ) -> None:
-        self.clock = clock or ManualClock()
-        self.backend = backend or MemoryBackend(clock=self.clock, wall=self.clock)
+        self.clock = ManualClock()
+        self.backend = MemoryBackend(clock=self.clock, wall=self.clock)
         self.cache = Cache(
             self.backend,
             Namespaces(
@@ -76,42 +68,6 @@ class Bench:
         counts = self.cache.stats().by_namespace.get(namespace)
         names = ("hits", "stale_hits", "misses", "loads", "load_failures", "coalesced", "refused", "foreign")
         return {name: getattr(counts, name) for name in names if counts is not None and getattr(counts, name)}
-
-
-class MakeBench(Protocol):
-    """Makes one more bench; *limits* are the options of `Bench`."""
-
-    def __call__(self, **limits: Any) -> Bench: ...
-
-
-@contextmanager
-def benches(url: str, prefix: str) -> Iterator[MakeBench]:
-    """
-    Make benches on one server, each as a process of its own would have it, with one clock.
-
-    The clock is that of the cache alone: the server drops what is too old by its own. At the end the server must
-    still serve all of them, and nobody may hold a lease.
-    """
-    import redis
-
-    from avcache.backends.redis import RedisBackend, connect
-    from avcache.backends.resilient import ResilientBackend
-
-    clock, made = ManualClock(), list[Bench]()
-
-    def make(**limits: Any) -> Bench:
-        barriers = Barriers()
-        primary = RedisBackend(connect(url, timeout=2, max_connections=20), prefix, barriers=barriers)
-        backend = ResilientBackend(primary, MemoryBackend(barriers=barriers), probe_interval=3600)
-        stack.callback(backend.close)
-        made.append(Bench(backend=backend, clock=clock, **limits))
-        return made[-1]
-
-    with ExitStack() as stack:
-        yield make
-        assert [bench.cache.state() for bench in made if bench.cache.state().is_degraded] == []
-        with redis.Redis.from_url(url) as raw:
-            assert list(raw.scan_iter(match=f"{prefix}!load:*", count=500)) == []
 
 
 def together(number: int, work: Callable[[int], T]) -> list[T]:

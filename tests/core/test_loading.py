@@ -1,0 +1,490 @@
+"""Who loads, who waits, what is kept of it, and what a reader is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from avcache.backends.base import MISS
+from avcache.core.cache import Cache
+from avcache.core.reading import Reading
+from avcache.errors import Absent, BackendError
+from avcache.runtime import Runtime, from_environment
+from tests.core.helpers import Bench, together
+
+
+@pytest.fixture
+def made() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+def cache(made: Bench) -> Cache:
+    return made.cache
+
+
+@pytest.fixture
+def two(redis_url: str, prefix: str) -> Any:
+    """Two runtimes on one Redis, as two processes have them."""
+    env = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
+    runtimes = [from_environment(env), from_environment(env)]
+    yield [runtime.cache for runtime in runtimes]
+    for runtime in runtimes:
+        runtime.close()
+
+
+class Held:
+    """A load that waits to be let go, and counts how often it ran."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = list(values)
+        self.calls = 0
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        value = self.values.pop(0)
+        self.began.set()
+        assert self.go_on.wait(10)
+        return value
+
+
+# What a reader is told
+
+
+def test_an_entry_tells_its_value_its_age_and_where_it_is(made: Bench) -> None:
+    made.cache.get_or_load("price:A", lambda: 7, source="yahoo")
+    made.clock.advance(4)
+
+    found = made.cache.get_entry("price:A")
+
+    assert found == Reading(7, age=4.0, ttl_left=6.0, source="memory", origin="yahoo")
+    assert found.is_hit
+
+
+def test_a_stale_entry_is_told_as_such(made: Bench) -> None:
+    made.cache.get_or_load("price:A", lambda: 7)
+    made.clock.advance(15)
+
+    found = made.cache.get_entry("price:A")
+
+    assert (found.value, found.source, found.age, found.ttl_left) == (7, "stale", 15.0, 0.0)
+    assert made.cache.stats().total.stale_hits == 1
+
+
+def test_a_miss_says_why(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = made.cache
+    cache.set_many({"short:expired": 1, "short:deleted": 1, "price:gone": 1, "short:kept": 1})
+    cache.set("short:tagged", 1, tags=["t"])
+    cache.delete("short:deleted")
+    cache.flush_tag("t")
+    made.backend.put({"short:foreign": (b"of another program", 60)})
+    made.backend.drop(["price:GONE"])
+    reasons = {key: cache.get_entry(f"short:{key}").miss for key in ("never", "deleted", "tagged", "foreign")}
+    made.clock.advance(5)
+    gone = cache.get_entry("price:gone").miss
+    made.clock.advance(10)
+
+    assert reasons == {"never": "absent", "deleted": "invalidated", "tagged": "invalidated", "foreign": "foreign"}
+    assert gone == "evicted"
+    assert cache.get_entry("short:expired").miss == "expired"
+    total = cache.stats().total
+    assert (total.absent, total.invalidated, total.foreign, total.evicted, total.expired) == (1, 2, 1, 1, 1)
+
+
+def test_an_entry_of_another_source_is_a_miss_that_says_so(made: Bench) -> None:
+    made.cache.get_or_load("price:A", lambda: 1, source="sample")
+
+    assert made.cache.get_or_load("price:A", lambda: 2, source="yahoo") == 2
+    assert made.cache.stats().total.other_source == 1
+
+
+def test_in_an_outage_a_miss_is_the_servers(redis_url: str) -> None:
+    del redis_url
+    with_nothing = from_environment({"REDIS_ENABLED": "true", "REDIS_URL": "redis://127.0.0.1:1/0"})
+
+    assert with_nothing.cache.get_entry("price:A").miss == "backend_error"
+    with_nothing.close()
+
+
+# Nothing there, and failures
+
+
+def test_that_there_is_nothing_is_kept_with_its_reason_for_as_long_as_the_loader_says(made: Bench) -> None:
+    calls = []
+
+    def load() -> int:
+        calls.append(1)
+        raise Absent("unknown ticker", ttl=5)
+
+    for _ in range(3):
+        with pytest.raises(Absent, match="unknown ticker"):
+            made.cache.get_or_load("price:A", load)
+    found = made.cache.get_entry("price:A")
+    assert (len(calls), made.cache.get("price:A", "default")) == (1, "default")
+    assert (found.is_hit, found.miss, found.reason) == (False, "absent", "unknown ticker")
+    assert made.cache.stats().total.negative_hits == 2
+
+    made.clock.advance(6)
+
+    assert made.cache.get_or_load("price:A", lambda: 8) == 8
+
+
+async def test_coroutines_are_told_that_there_is_nothing_as_well(made: Bench) -> None:
+    async def load() -> int:
+        raise Absent("unknown")
+
+    for _ in range(2):
+        with pytest.raises(Absent):
+            await made.cache.aget_or_load("price:A", load)
+    assert made.cache.stats().total.negative_hits == 1
+
+
+def test_a_load_that_failed_is_not_tried_again_for_a_moment() -> None:
+    made, calls = Bench(failure_throttle=1.0), list[int]()
+
+    def fail() -> int:
+        calls.append(1)
+        raise KeyError("away")
+
+    for _ in range(5):
+        with pytest.raises(KeyError, match="away"):
+            made.cache.get_or_load("price:A", fail)
+    assert (len(calls), made.cache.stats().total.throttled) == (1, 4)
+
+    made.clock.advance(1.1)
+
+    assert made.cache.get_or_load("price:A", lambda: 7) == 7
+
+
+def test_meanwhile_a_stale_value_is_served_without_a_load() -> None:
+    made = Bench(failure_throttle=1.0)
+    made.cache.get_or_load("price:A", lambda: "old")
+    made.clock.advance(15)
+
+    def fail() -> str:
+        raise KeyError
+
+    assert made.cache.get_or_load("price:A", fail, stale="on_error") == "old"
+    assert made.cache.get_or_load("price:A", lambda: "new", stale="on_error") == "old"
+    made.clock.advance(1.1)
+    assert made.cache.get_or_load("price:A", lambda: "new", stale="on_error") == "new"
+
+
+def test_a_set_ends_the_wait_after_a_failure() -> None:
+    made = Bench(failure_throttle=60.0)
+    with pytest.raises(ZeroDivisionError):
+        made.cache.get_or_load("price:A", lambda: 1 // 0)
+
+    made.cache.set("price:A", 1)
+    made.cache.delete("price:A")
+
+    assert made.cache.get_or_load("price:A", lambda: 7) == 7
+
+
+# Refresh, write through, many at once
+
+
+def test_refresh_loads_whatever_is_cached(cache: Cache) -> None:
+    cache.set("price:A", "old")
+
+    assert cache.refresh("price:A", lambda: "new", tags=["t"]) == "new"
+
+    assert cache.get("price:A") == "new"
+    cache.flush_tag("t")
+    assert cache.get("price:A") is None
+
+
+async def test_coroutines_refresh_too(cache: Cache) -> None:
+    cache.set("price:A", "old")
+
+    async def load() -> str:
+        return "new"
+
+    assert await cache.arefresh("price:A", load) == "new"
+    assert cache.get("price:A") == "new"
+
+
+def test_what_was_written_through_is_cached_and_what_could_not_be_written_is_not(cache: Cache) -> None:
+    source: dict[str, int] = {}
+    cache.write_through("price:A", 1, lambda value: source.update(a=value), ttl=5)
+    assert (source, cache.get("price:A")) == ({"a": 1}, 1)
+
+    def fail(_value: int) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        cache.write_through("price:A", 2, fail)
+    assert cache.get("price:A") is None
+
+
+def test_what_was_written_but_cannot_be_cached_leaves_no_older_value(cache: Cache) -> None:
+    cache.set("price:A", 1)
+
+    with pytest.raises(Exception, match="cannot be cached"):
+        cache.write_through("price:A", object(), lambda _value: None)
+
+    assert cache.get("price:A") is None
+
+
+def test_a_loader_of_many_is_called_once_with_those_that_miss(cache: Cache) -> None:
+    cache.set("price:A", 1)
+    asked: list[list[str]] = []
+
+    def load(missing: list[str]) -> dict[str, int]:
+        asked.append(missing)
+        return {"price:B": 2, "price:unasked": 9}
+
+    found = cache.get_many_or_load(["price:A", "price:B", "price:C"], load, tags=["t"])
+
+    assert found == {"price:A": 1, "price:B": 2}
+    assert asked == [["price:B", "price:C"]]
+    assert cache.get_many(["price:B", "price:unasked"]) == {"price:B": 2}
+    assert cache.get_many_or_load(["price:A", "price:B"], load) == {"price:A": 1, "price:B": 2}
+    assert len(asked) == 1
+
+
+def test_two_names_of_one_key_are_asked_for_once_and_answered_twice(cache: Cache) -> None:
+    asked: list[list[str]] = []
+
+    def load(missing: list[str]) -> dict[str, int]:
+        asked.append(missing)
+        return dict.fromkeys(missing, 7)
+
+    assert cache.get_many_or_load(["price:a", "price:A"], load) == {"price:a": 7, "price:A": 7}
+    assert [len(names) for names in asked] == [1]
+
+
+def test_a_known_nothing_among_many_is_left_out(cache: Cache) -> None:
+    def nothing() -> int:
+        raise Absent("unknown")
+
+    with pytest.raises(Absent):
+        cache.get_or_load("price:A", nothing)
+
+    assert cache.get_many_or_load(["price:A", "price:B"], lambda missing: dict.fromkeys(missing, 1)) == {"price:B": 1}
+
+
+async def test_coroutines_load_many_as_well(cache: Cache) -> None:
+    async def load(missing: list[str]) -> dict[str, int]:
+        return dict.fromkeys(missing, 3)
+
+    assert await cache.aget_many_or_load(["price:A", "price:B"], load) == {"price:A": 3, "price:B": 3}
+    assert cache.get("price:A") == 3
+
+
+def test_a_failed_load_of_many_leaves_nobody_waiting_and_no_lease(cache: Cache) -> None:
+    with pytest.raises(ZeroDivisionError):
+        cache.get_many_or_load(["price:A", "price:B"], lambda _missing: {"price:A": 1 // 0})
+
+    assert cache.get_or_load("price:A", lambda: 1) == 1
+
+
+def test_overlapping_loads_of_many_load_no_key_twice(cache: Cache) -> None:
+    loaded: list[str] = []
+    keys = [f"price:{number}" for number in range(8)]
+
+    def load(missing: list[str]) -> Mapping[str, str]:
+        time.sleep(0.02)
+        loaded.extend(missing)
+        return {name: name for name in missing}
+
+    found = together(4, lambda at: cache.get_many_or_load(keys[at : at + 5], load))
+
+    assert [list(answer) for answer in found] == [keys[at : at + 5] for at in range(4)]
+    assert sorted(loaded) == sorted(set(loaded))
+
+
+# Among processes
+
+
+def test_one_of_all_processes_loads_and_the_others_are_woken(two: list[Cache]) -> None:
+    held = Held("v")
+    with ThreadPoolExecutor(8) as pool:
+        callers = [pool.submit(two[number % 2].get_or_load, "price:A", held) for number in range(8)]
+        assert held.began.wait(5)
+        time.sleep(0.1)
+        held.go_on.set()
+        ended = time.monotonic()
+        answers = [caller.result(5) for caller in callers]
+        waited = time.monotonic() - ended
+
+    assert answers == ["v"] * 8
+    assert held.calls == 1
+    assert waited < 0.5
+
+
+def test_a_set_elsewhere_is_not_overwritten_by_a_load_that_began_before_it(two: list[Cache]) -> None:
+    held = Held("old")
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(two[0].get_or_load, "price:A", held)
+        assert held.began.wait(5)
+        two[1].set("price:A", "new")
+        held.go_on.set()
+
+        assert loading.result(5) == "old"
+    assert [cache.get("price:A") for cache in two] == ["new", "new"]
+
+
+INVALIDATIONS: dict[str, Callable[[Cache], object]] = {
+    "delete": lambda cache: cache.delete("price:A"),
+    "clear": lambda cache: cache.clear("price:*"),
+    "flush_tag": lambda cache: cache.flush_tag("t"),
+}
+
+
+@pytest.mark.parametrize("how", INVALIDATIONS)
+def test_what_was_invalidated_elsewhere_during_a_load_is_not_kept_and_nobody_waits_for_it(
+    two: list[Cache], how: str
+) -> None:
+    held = Held("old")
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(two[0].get_or_load, "price:A", held, tags=["t"])
+        assert held.began.wait(5)
+        INVALIDATIONS[how](two[1])
+        later = None if how == "flush_tag" else two[1].get_or_load("price:A", lambda: "new", tags=["t"])
+        held.go_on.set()
+
+        assert loading.result(5) == "old"
+    assert later in {None, "new"}
+    assert [cache.get("price:A") for cache in two] == [later, later]
+
+
+def test_who_waited_for_a_load_that_was_overtaken_loads_anew(two: list[Cache]) -> None:
+    held = Held("old", "new")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(two[0].get_or_load, "price:A", held)
+        assert held.began.wait(5)
+        second = pool.submit(two[0].get_or_load, "price:A", held)
+        time.sleep(0.05)
+        two[0].clear("price:*")
+        held.go_on.set()
+
+        assert (first.result(5), second.result(5)) == ("old", "new")
+    assert two[1].get("price:A") == "new"
+
+
+def test_loads_of_many_that_overlap_in_two_processes_do_not_wait_for_each_other_for_ever(two: list[Cache]) -> None:
+    keys = ["price:A", "price:B", "price:C"]
+
+    def load(missing: list[str]) -> dict[str, str]:
+        time.sleep(0.05)
+        return {name: name for name in missing}
+
+    found = together(2, lambda at: two[at].get_many_or_load(keys if at else keys[::-1], load))
+
+    assert all(answer == {name: name for name in keys} for answer in found)
+
+
+async def test_a_coroutine_on_redis_does_not_hold_up_its_loop(two: list[Cache]) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0.005)
+
+    async def load() -> int:
+        await asyncio.sleep(0.1)
+        return 7
+
+    ticking = asyncio.create_task(tick())
+    assert await asyncio.gather(*(two[0].aget_or_load("price:A", load) for _ in range(20))) == [7] * 20
+    ticking.cancel()
+
+    assert ticks > 10
+    assert two[1].get("price:A") == 7
+
+
+def test_an_undone_clear_brings_back_what_was_not_written_anew(two: list[Cache]) -> None:
+    two[0].set_many({"price:A": "kept", "price:B": "old"})
+    cleared = two[0].clear("price:*", sweep=False)
+    assert two[1].get_many(["price:A", "price:B"]) == {}
+    two[1].set("price:B", "new")
+
+    assert two[1].undo(cleared)
+
+    assert two[0].get_many(["price:A", "price:B"]) == {"price:A": "kept", "price:B": "new"}
+
+
+def test_what_was_swept_does_not_come_back(two: list[Cache]) -> None:
+    two[0].set("price:A", 1)
+    cleared = two[0].clear("price:*", sweep=False)
+
+    assert two[0].sweep(cleared) == 1
+    assert two[0].undo(cleared)
+
+    assert two[0].get("price:A") is None
+
+
+# Values
+
+
+def test_what_one_caller_does_to_a_value_reaches_no_other(cache: Cache) -> None:
+    nested = {"a": [1, {"b": [2]}], "c": (1, [2]), "d": {"e": "text", "f": {"g": None}}, "h": {"flat": 1.5}}
+    flat = {"a": 1, "b": "text", "c": None}
+    for key, value in (("short:nested", nested), ("short:flat", flat), ("short:list", [1, [2, 3]])):
+        cache.set(key, value)
+        for _ in range(4):
+            found: Any = cache.get(key)
+            assert found == value
+            if isinstance(found, list):
+                found[1].append(9)
+                found.clear()
+            else:
+                found["a"] = "spoiled"
+                found.get("d", {}).get("f", {})["g"] = "spoiled"
+                found.get("h", {}).clear()
+
+
+def test_many_small_values_that_are_read_again_and_again_stay_right(made: Bench) -> None:
+    keys = [f"short:{number}" for number in range(1500)]
+    made.cache.set_many({key: {"key": key, "nested": [key]} for key in keys})
+
+    for _ in range(3):
+        for key in keys:
+            assert made.cache.get(key) == {"key": key, "nested": [key]}
+
+
+def test_a_store_that_fails_after_the_load_is_counted_and_the_caller_has_his_value(
+    made: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> bool:
+        raise BackendError("full")
+
+    monkeypatch.setattr(made.backend, "store", fail)
+
+    assert made.cache.get_or_load("price:A", lambda: 7) == 7
+    assert made.cache.stats().total.refused == 1
+    assert made.cache.peek_value("price:A") is MISS
+
+
+def test_the_hit_rate_is_that_of_all_processes(two: list[Cache], redis_url: str, prefix: str) -> None:
+    env = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
+    one, other = from_environment(env), from_environment(env)
+    one.cache.set("user:1", 1)
+    for runtime, reads in ((one, 3), (other, 1)):
+        for _ in range(reads):
+            runtime.cache.get("user:1")
+        runtime.cache.get("user:none")
+    _flush(one)
+    _flush(other)
+
+    rates = [runtime.cache.analytics.get_hit_rate(900, "user") for runtime in (one, other)]
+    one.close()
+    other.close()
+
+    assert rates == [4 / 6, 4 / 6]
+
+
+def _flush(runtime: Runtime) -> None:
+    assert runtime.flusher is not None
+    assert runtime.flusher.flush()
