@@ -183,7 +183,10 @@ class Wire:
                 self._waiting -= 1
 
     def _open(self, connection: Any) -> None:
-        connection.connect()
+        try:
+            connection.connect()
+        except InvalidResponse as exc:  # later it may have been damaged on its way
+            raise BackendMisconfigured(f"redis connect: what answers is no Redis ({exc})") from exc
         try:
             connection.send_command("INFO", "server")
             told = facts_of(connection.read_response())
@@ -219,7 +222,7 @@ def translated(action: str) -> Iterator[None]:
     """Turn what redis-py raises into our own errors, keeping the cause."""
     try:
         yield
-    except (AuthenticationError, AuthorizationError, InvalidResponse) as exc:
+    except (AuthenticationError, AuthorizationError) as exc:
         raise BackendMisconfigured(f"redis {action}: {exc}") from exc
     except ResponseError as exc:
         if isinstance(exc, MasterDownError) or str(exc).startswith(_BUSY):
