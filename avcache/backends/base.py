@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 
 from avcache.backends.barriers import Barrier, Barriers
 from avcache.backends.pattern import Pattern
+from avcache.errors import BackendError
 
 __all__ = [
     "HEAD_BYTES",
@@ -172,12 +173,14 @@ class Begun:
         version: The version that a load which begins now carries.
         lease: None where there is none to be had: a load goes ahead, but what it brings is not kept.
         wait: Seconds until a load of another process is over or dead; None where this one may go ahead.
+        refused: Why there is no lease, where the store refuses what is written.
     """
 
     blob: Blob | None
     version: int
     lease: Lease | None = None
     wait: float | None = None
+    refused: BackendError | None = None
 
 
 class Backend(Protocol):

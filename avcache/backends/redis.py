@@ -32,7 +32,7 @@ from avcache.backends.connect import connect
 from avcache.backends.leases import Keeper, RedisLease
 from avcache.backends.pattern import EVERYTHING, Pattern
 from avcache.backends.versions import Versions
-from avcache.backends.wire import Wire, facts_of, packed, translated
+from avcache.backends.wire import Wire, facts_of, packed, refusal, translated
 from avcache.clock import Clock
 from avcache.errors import LockTimeout
 
@@ -141,7 +141,7 @@ class RedisBackend:
             blob = Blob(data) if isinstance(data, bytes) else None
             version = self._versions.current  # the load has not begun yet: it will see all that is known by now
             if isinstance(taken, ResponseError):  # refuses writes: then nothing of it could be kept either
-                return Begun(blob, version)
+                return Begun(blob, version, refused=refusal("begin", taken))
             if taken is None and not self._is_overtaken(key, holder):
                 return Begun(blob, version, wait=max(0.001, left / 1000) if isinstance(left, int) else self._lease)
             if taken is None:  # nobody waits for a load that an invalidation has made worthless

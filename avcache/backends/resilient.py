@@ -99,8 +99,11 @@ class ResilientBackend:
 
     def begin(self, key: str) -> Begun:
         serving, begun = self._read(lambda backend: (backend, backend.begin(key)))
+        if begun.refused is not None:
+            self._refused(begun.refused)
         if begun.lease is None:
             return begun
+        self._refusal = None
         is_secondary = serving is self._secondary
         return replace(begun, lease=_InOutage(self, begun.lease, key) if is_secondary else _Watched(self, begun.lease))
 

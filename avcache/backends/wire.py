@@ -29,7 +29,7 @@ from redis.exceptions import (
 from avcache.backends.scripts import Script
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable
 
-__all__ = ["Wire", "facts_of", "packed", "translated"]
+__all__ = ["Wire", "facts_of", "packed", "refusal", "translated"]
 
 logger = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ def translated(action: str) -> Iterator[None]:
     except ResponseError as exc:
         if isinstance(exc, MasterDownError) or str(exc).startswith(_BUSY):
             raise BackendUnavailable(f"redis {action}: {exc}") from exc
-        raise BackendError(f"redis {action}: {exc}") from exc
+        raise refusal(action, exc) from exc
     except (redis.RedisError, OSError) as exc:
         raise BackendUnavailable(f"redis {action}: {exc}") from exc
     except (TypeError, ValueError, LookupError, MemoryError, RecursionError) as exc:
@@ -253,6 +253,13 @@ def _is_quiet(connection: Any) -> bool:
         return not connection.can_read()
     except (redis.RedisError, OSError):  # closed by the server
         return False
+
+
+def refusal(action: str, exc: ResponseError) -> BackendError:
+    """The server answered, but refused."""
+    made = BackendError(f"redis {action}: {exc}")
+    made.__cause__ = exc
+    return made
 
 
 def facts_of(told: object) -> dict[str, str]:

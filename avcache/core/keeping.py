@@ -89,7 +89,7 @@ class Keeping:
             _release(begun.lease)
             return False
         if begun.lease is None:
-            self._store.refuse(plan.key, "its load had no lease")
+            self._store.refuse(plan.key, str(begun.refused or "its load had no lease"))
             return True
         try:
             is_stored = begun.lease.store(data, ttl)
