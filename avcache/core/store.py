@@ -231,23 +231,9 @@ class EntryStore:
 
     def count_miss(self, place: Place, reason: MissReason) -> None:
         """Count a read that found no answer."""
-        now, counts = self._rolled(), place.counts
-        counts.misses += 1
-        match reason:
-            case "absent":
-                counts.absent += 1
-            case "expired":
-                counts.expired += 1
-            case "invalidated":
-                counts.invalidated += 1
-            case "evicted":
-                counts.evicted += 1
-            case "other_source":
-                counts.other_source += 1
-            case "backend_error":
-                counts.backend_errors += 1
-            case "foreign":
-                counts.foreign += 1
+        now = self._rolled()
+        place.counts.misses += 1
+        self.counters.count(place.namespace, "backend_errors" if reason == "backend_error" else reason)
         self._note(place, MISSED, now)
 
     def count_load(self, place: Place, seconds: float) -> None:

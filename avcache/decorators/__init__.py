@@ -20,9 +20,17 @@ from avcache.backends.pattern import Pattern
 from avcache.core.cache import Cache
 from avcache.core.keys import Namespaces, split_key
 from avcache.core.store import CacheLimits
-from avcache.decorators.arguments import Arguments, KeyOf, Keys, argument_text, digest
-from avcache.decorators.function import CachedFunction, Calls, Decorator, is_coroutine_function, shared_cache, wrap
-from avcache.decorators.names import Owner, check_function, check_name, claim, prefix_of, title_of
+from avcache.decorators.arguments import Arguments, Keys, argument_text, digest
+from avcache.decorators.function import (
+    CachedFunction,
+    Calls,
+    Decorator,
+    check_function,
+    is_coroutine_function,
+    shared_cache,
+    wrap,
+)
+from avcache.decorators.names import Owner, check_name, claim, prefix_of, title_of
 from avcache.errors import ConfigError, InvalidInput
 from avcache.market.tickers import portfolio_key
 
@@ -89,10 +97,10 @@ def cached(
             # A namespace may read two texts as one key (`price:aapl` is `price:AAPL`): not two calls, though.
             return text if namespaces.is_canonical(text) else namespaces.key(prefix + digest(text)).text
 
-        made = _wrap(function, key_of, ignore, ttl, stale_ttl, cache)
+        keys = Keys(function, Arguments(function, ignore), key_of)
         if name is None:  # who gives two functions one name wants them to share their results
             _claim(f"{prefix}{title}:*", function, cache)
-        return made
+        return wrap(Calls(function, keys, ttl, stale_ttl, cache))
 
     return cast("Decorator", decorate)
 
@@ -105,7 +113,7 @@ def cache_price(
     cache: Cache | None = None,
 ) -> Decorator:
     """Cache a function of a ticker under `price:<TICKER>`; a second such function needs a *name*."""
-    return _by_first("price", _ticker_key, ttl, name, ignore, cache)
+    return _by_first("price", _ticker_key, ttl=ttl, name=name, ignore=ignore, cache=cache)
 
 
 def cache_momentum(
@@ -116,7 +124,7 @@ def cache_momentum(
     cache: Cache | None = None,
 ) -> Decorator:
     """Cache a function of a ticker under `momentum:<TICKER>`; a second such function needs a *name*."""
-    return _by_first("momentum", _ticker_key, ttl, name, ignore, cache)
+    return _by_first("momentum", _ticker_key, ttl=ttl, name=name, ignore=ignore, cache=cache)
 
 
 def cache_portfolio(
@@ -127,7 +135,7 @@ def cache_portfolio(
     cache: Cache | None = None,
 ) -> Decorator:
     """Cache a function of holdings (ticker → shares) under `portfolio:<hash of the holdings>`."""
-    return _by_first("portfolio", _portfolio_key, ttl, name, ignore, cache)
+    return _by_first("portfolio", _portfolio_key, ttl=ttl, name=name, ignore=ignore, cache=cache)
 
 
 def invalidate_cache(pattern: str, *, cache: Cache | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -167,12 +175,13 @@ def invalidate_cache(pattern: str, *, cache: Cache | None = None) -> Callable[[C
 def _by_first(
     namespace: str,
     first_key: Callable[[str, object], str],
+    *,
     ttl: float | None,
     name: str | None,
     ignore: str | Collection[str],
     cache: Cache | None,
 ) -> Decorator:
-    """Functions whose first argument is the key; further ones, and *name*, go behind an @."""
+    """For functions whose first argument makes the key; further ones, and *name*, go behind an @."""
     _check_durations(ttl, None)
     if name is not None:
         check_name(name, is_suffix=True)
@@ -190,9 +199,9 @@ def _by_first(
 
     def decorate(function: Callable[..., Any]) -> CachedFunction[..., Any, Any]:
         check_function(function)
-        made = _wrap(function, key_of, ignore, ttl, None, cache, is_method=True)
+        keys = Keys(function, Arguments(function, ignore, ignores_receiver=True), key_of)
         _claim(f"{namespace}:*" if name is None else f"{namespace}:*@{name}", function, cache)
-        return made
+        return wrap(Calls(function, keys, ttl, None, cache))
 
     return cast("Decorator", decorate)
 
@@ -209,3 +218,16 @@ def _portfolio_key(argument: str, holdings: object) -> str:
     if not isinstance(holdings, Mapping | str):
         raise InvalidInput(argument, holdings, _HOLDINGS)
     return portfolio_key(cast("Mapping[str, float]", holdings)).partition(":")[2]
+
+
+def _claim(place: str, function: Callable[..., Any], cache: Cache | None) -> None:
+    claim(_owners.setdefault(_SHARED if cache is None else cache, {}), place, function)
+
+
+def _check_durations(ttl: object, stale_ttl: object) -> None:
+    if callable(ttl):
+        raise ConfigError("a decorator of avcache is called, with or without options: @cached()")
+    if ttl is not None:
+        _durations.seconds("ttl", ttl)
+    if stale_ttl is not None:
+        _durations.seconds("stale_ttl", stale_ttl, or_zero=True)

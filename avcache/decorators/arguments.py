@@ -17,6 +17,8 @@ __all__ = ["Arguments", "KeyOf", "Keys", "argument_text", "digest"]
 
 KeyOf = Callable[[Namespaces, Mapping[str, Any]], str]
 """Makes a key out of arguments by name."""
+Found = tuple[str, Callable[[], Any]]
+"""The key of a call, and what makes that call."""
 
 _MAX_READABLE = 120
 _REMEMBERED_CALLS: Final = 4096
@@ -36,25 +38,30 @@ class Arguments:
     What *function* may be called with.
 
     Args:
-        ignored: Arguments that do not matter.
+        ignored: Arguments that do not matter, or the name of one.
+        ignores_receiver: Neither does the first one if it is `self` or `cls`.
 
     Raises:
         ConfigError: For an argument to ignore that there is not, and a function that does not tell its arguments.
     """
 
-    def __init__(self, function: Callable[..., object], ignored: Collection[str]) -> None:
+    def __init__(
+        self, function: Callable[..., object], ignored: str | Collection[str], *, ignores_receiver: bool = False
+    ) -> None:
         try:
             self._signature = inspect.signature(function)
         except (TypeError, ValueError) as exc:
             raise ConfigError(f"{function!r} does not tell its arguments: cache a function that calls it") from exc
         parameters = self._signature.parameters
-        for name in ignored:
-            if name not in parameters:
-                raise ConfigError(f"ignore={name!r}: {function!r} has no such argument")
-        self._ignored = frozenset(ignored)
+        self._ignored = {ignored} if isinstance(ignored, str) else set(ignored)
+        for name in self._ignored - parameters.keys():
+            raise ConfigError(f"ignore={name!r}: {function!r} has no such argument")
+        if ignores_receiver:
+            self._ignored |= {"self", "cls"} & {*list(parameters)[:1]}
         kinds = [(at, name, parameters[name].kind) for at, name in enumerate(parameters) if name in self._ignored]
         by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         by_name = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+        self.ignores_some = bool(kinds)
         self._ignored_at = [at for at, _, kind in kinds if kind in by_position]
         self._ignored_names = frozenset(name for _, name, kind in kinds if kind in by_name)
         kept = [parameter for name, parameter in parameters.items() if name not in self._ignored]
@@ -81,21 +88,32 @@ class Arguments:
 
 class Keys:
     """
-    The keys of a function's calls.
+    The keys of the calls of *function*.
 
     Those of plain arguments are remembered: to bind arguments to names takes several times as long as a hit.
     """
 
-    def __init__(self, arguments: Arguments, key_of: KeyOf, *, ignores: bool) -> None:
+    def __init__(self, function: Callable[..., Any], arguments: Arguments, key_of: KeyOf) -> None:
+        self._function = function
         self._arguments = arguments
         self._key_of = key_of
-        self._ignores = ignores
-        self._known: tuple[Namespaces | None, Callable[..., str]] = (None, _nothing)
+        self._ignores_some = arguments.ignores_some
+        self._known: tuple[Namespaces | None, Callable[..., Found]] = (None, _nothing)
 
-    def of(self, namespaces: Namespaces, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """The key of one call. Raises `InvalidInput` naming the argument that cannot be part of a key."""
-        if self._ignores:
-            args, kwargs = self._arguments.blanked(args, kwargs)
+    def find(self, namespaces: Namespaces, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Found:
+        """
+        The key of a call, and what makes that call.
+
+        Raises:
+            InvalidInput: An argument cannot be part of a key.
+            TypeError: The function cannot be called in this way.
+        """
+        if self._ignores_some:
+            key, _ = self._find(namespaces, *self._arguments.blanked(args, kwargs))
+            return key, functools.partial(self._function, *args, **kwargs)
+        return self._find(namespaces, args, kwargs)
+
+    def _find(self, namespaces: Namespaces, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Found:
         known, remembered = self._known
         if known is not namespaces:
             remembered = self._remember(namespaces)
@@ -105,15 +123,16 @@ class Keys:
             pass
         return self._make(namespaces, args, kwargs)
 
-    def _make(self, namespaces: Namespaces, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-        return self._key_of(namespaces, self._arguments.by_name(args, kwargs))
+    def _make(self, namespaces: Namespaces, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Found:
+        key = self._key_of(namespaces, self._arguments.by_name(args, kwargs))
+        return key, functools.partial(self._function, *args, **kwargs)
 
-    def _remember(self, namespaces: Namespaces) -> Callable[..., str]:
+    def _remember(self, namespaces: Namespaces) -> Callable[..., Found]:
         """What is remembered holds for one cache; that of the process may be built anew."""
 
-        # typed: f(1), f(True) and f(1.0) are three calls. What is raised is not remembered.
+        # typed: f(1), f(True) and f(1.0) are three calls. What raises is not remembered.
         @functools.lru_cache(_REMEMBERED_CALLS, typed=True)
-        def remembered(*args: Any, **kwargs: Any) -> str:
+        def remembered(*args: Any, **kwargs: Any) -> Found:
             given = (*args, *kwargs.values())
             if not self._arguments.can_be_remembered or len(given) > _REMEMBERED_ARGUMENTS:
                 raise _NotRemembered
@@ -129,7 +148,7 @@ class _NotRemembered(TypeError):
     """As for what cannot be hashed."""
 
 
-def _nothing(*_args: object, **_kwargs: object) -> str:
+def _nothing(*_args: object, **_kwargs: object) -> Found:
     raise _NotRemembered
 
 
@@ -157,7 +176,14 @@ def _argument_bytes(name: str, value: object) -> bytes:
     try:
         return serializers.dumps([name, _ordered(value)])
     except (SerializationError, RecursionError) as exc:
-        raise InvalidInput(name, value, _ALLOWED) from exc
+        raise _refusal(name, value) from exc
+
+
+def _refusal(name: str, value: object) -> InvalidInput:
+    try:
+        return InvalidInput(name, value, _ALLOWED)
+    except Exception:  # noqa: BLE001 - nested too deeply to be shown, or whatever a `__repr__` raises
+        return InvalidInput(name, type(value), _ALLOWED)
 
 
 def _ordered(value: object) -> Any:
@@ -174,15 +200,14 @@ def _ordered(value: object) -> Any:
 
 
 def _is_light(value: object) -> bool:
-    """
-    Whether a call with *value* may be remembered: equal values of its type are the same to every function (not so of
-    float, where 0.0 equals -0.0), and thousands of them weigh little.
-    """
+    """Whether a call may be remembered: what equals *value* is the same to every function, and weighs little."""
     kind = type(value)
     if kind is str or kind is bytes:
         return len(value) <= _MAX_READABLE  # type: ignore[arg-type]
     if kind is int:
         return -_REMEMBERED_INT < value < _REMEMBERED_INT  # type: ignore[operator]
+    if kind is float:
+        return value != 0 and value == value  # noqa: PLR0124 - 0.0 equals -0.0, and no nan equals itself
     return kind is bool or value is None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast, overload
@@ -12,20 +12,22 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast, o
 from avcache.backends.base import MISS, Cleared
 from avcache.core.cache import Cache
 from avcache.decorators.arguments import Keys
+from avcache.decorators.names import shown
+from avcache.errors import ConfigError
 
-__all__ = ["CachedFunction", "Calls", "Decorator", "is_coroutine_function", "shared_cache", "wrap"]
+__all__ = ["CachedFunction", "Calls", "Decorator", "check_function", "is_coroutine_function", "shared_cache", "wrap"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
-S = TypeVar("S", contravariant=True)
-V = TypeVar("V", covariant=True)
+S_contra = TypeVar("S_contra", contravariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 
-class CachedFunction(Protocol[P, R, V]):
+class CachedFunction(Protocol[P, R, V_co]):
     """
-    What `@cached` makes of a function that returns R; V is what is cached of it: R, or what R brings when awaited.
+    What `@cached` makes of a function that returns R; V_co is what is cached of it: R, or what R brings when awaited.
 
     All below takes the arguments of the function itself, of a method too: `desk.price.invalidate("AAPL")`.
     """
@@ -40,8 +42,8 @@ class CachedFunction(Protocol[P, R, V]):
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(
-        self: CachedFunction[Concatenate[S, Q], R, V], instance: S, owner: type | None = None
-    ) -> CachedFunction[Q, R, V]: ...
+        self: CachedFunction[Concatenate[S_contra, Q], R, V_co], instance: S_contra, owner: type | None = None
+    ) -> CachedFunction[Q, R, V_co]: ...
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of this call."""
@@ -55,7 +57,7 @@ class CachedFunction(Protocol[P, R, V]):
         """Compute the result of this call now, whatever is cached; keep and return it."""
         ...
 
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> V | None:
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> V_co | None:
         """
         The cached result of this call, fresh or stale; None if there is none, as for a cached None.
 
@@ -68,7 +70,7 @@ class Decorator(Protocol):
     """Makes a cached function of a function or coroutine function."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # a coroutine function is a function as well
+    def __call__(
         self, function: Callable[P, Coroutine[Any, Any, T]], /
     ) -> CachedFunction[P, Coroutine[Any, Any, T], T]: ...
     @overload
@@ -77,7 +79,12 @@ class Decorator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How the calls of *function* are cached; *given*: the cache, None for that of the process."""
+    """
+    The calls of *function*, and what can be done with their results.
+
+    Args:
+        given: The cache; None for that of the process.
+    """
 
     function: Callable[..., Any]
     keys: Keys
@@ -90,27 +97,40 @@ class Calls:
         """The cache that serves now."""
         return shared_cache() if self.given is None else self.given
 
-    def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """The key of one call."""
-        return self.keys.of(self.cache.namespaces, args, kwargs)
+    def key(self, /, *args: Any, **kwargs: Any) -> str:
+        return self.keys.find(self.cache.namespaces, args, kwargs)[0]
+
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> Cleared:
+        return self.cache.delete(self.key(*args, **kwargs))
+
+    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
+        cache = self.cache
+        key, load = self.keys.find(cache.namespaces, args, kwargs)
+        refresh = cache.arefresh if is_coroutine_function(self.function) else cache.refresh
+        return refresh(key, load, ttl=self.ttl, stale_ttl=self.stale_ttl)
+
+    def peek(self, /, *args: Any, **kwargs: Any) -> Any:
+        found = self.cache.peek_value(self.key(*args, **kwargs))
+        return None if found is MISS else found
 
 
 def wrap(calls: Calls) -> CachedFunction[..., Any, Any]:
     """The cached function of these calls."""
     made = _Function((_coroutine if is_coroutine_function(calls.function) else _plain)(calls))
     functools.update_wrapper(made, calls.function)
-    made.calls = calls
+    # As attributes of the object, they are passed on by `functools.wraps` to what is made of it in turn.
+    made.__dict__.update({name: getattr(calls, name) for name in _BESIDE})
     return cast("CachedFunction[..., Any, Any]", made)
 
 
 def _plain(calls: Calls) -> Callable[..., Any]:
-    function, key_of, given = calls.function, calls.keys.of, calls.given
-    ttl, stale_ttl = calls.ttl, calls.stale_ttl
+    # Out of the object, once: this is the way of every hit.
+    find, given, ttl, stale_ttl = calls.keys.find, calls.given, calls.ttl, calls.stale_ttl
 
     def call(*args: Any, **kwargs: Any) -> Any:
         cache = shared_cache() if given is None else given
-        key = key_of(cache.namespaces, args, kwargs)
-        return cache.get_or_load(key, lambda: function(*args, **kwargs), ttl=ttl, stale_ttl=stale_ttl)
+        key, load = find(cache.namespaces, args, kwargs)
+        return cache.get_or_load(key, load, ttl=ttl, stale_ttl=stale_ttl)
 
     return call
 
@@ -118,8 +138,7 @@ def _plain(calls: Calls) -> Callable[..., Any]:
 def _coroutine(calls: Calls) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         cache = calls.cache
-        key = calls.keys.of(cache.namespaces, args, kwargs)
-        load: Callable[[], Awaitable[Any]] = functools.partial(calls.function, *args, **kwargs)
+        key, load = calls.keys.find(cache.namespaces, args, kwargs)
         return await cache.aget_or_load(key, load, ttl=calls.ttl, stale_ttl=calls.stale_ttl)
 
     return call
@@ -127,35 +146,16 @@ def _coroutine(calls: Calls) -> Callable[..., Any]:
 
 class _Function(functools.partial[Any]):
     """
-    A partial of nothing: calling one costs 0.05 µs, an object with `__call__` twice that.
-
-    It is an object so that methods can be told of their instance, which a function's attributes are not.
+    An object, to tell a method its instance; and a partial of nothing, since the call of one is made in C: that of an
+    object with `__call__` takes three times as long.
     """
-
-    calls: Calls
 
     def __get__(self, instance: object, owner: type | None = None) -> functools.partial[Any]:
         return self if instance is None else _Method(self, instance)
 
-    def __reduce__(self) -> str:  # type: ignore[override]
+    def __reduce__(self) -> str:
         """Pickled by name, as functions are."""
-        return self.__qualname__  # type: ignore[no-any-return,attr-defined]
-
-    def key(self, /, *args: Any, **kwargs: Any) -> str:
-        return self.calls.key(args, kwargs)
-
-    def invalidate(self, /, *args: Any, **kwargs: Any) -> Cleared:
-        return self.calls.cache.delete(self.calls.key(args, kwargs))
-
-    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
-        cache, calls = self.calls.cache, self.calls
-        refresh = cache.arefresh if is_coroutine_function(calls.function) else cache.refresh
-        load = functools.partial(calls.function, *args, **kwargs)
-        return refresh(calls.key(args, kwargs), load, ttl=calls.ttl, stale_ttl=calls.stale_ttl)
-
-    def peek(self, /, *args: Any, **kwargs: Any) -> Any:
-        found = self.calls.cache.peek_value(self.calls.key(args, kwargs))
-        return None if found is MISS else found
+        return str(self.__dict__["__qualname__"])
 
 
 class _Method(functools.partial[Any]):
@@ -168,12 +168,29 @@ class _Method(functools.partial[Any]):
         return functools.partial(found, *self.args) if name in _BESIDE else found
 
 
-_BESIDE = frozenset({"key", "invalidate", "refresh", "peek"})
+_BESIDE = ("key", "invalidate", "refresh", "peek")
+
+
+def check_function(function: object) -> None:
+    """Raise `ConfigError` for what cannot be decorated, or not in this way."""
+    if isinstance(function, classmethod | staticmethod):
+        raise ConfigError(f"@{type(function).__name__} goes above the decorator of avcache, not below it")
+    if not callable(function) or inspect.isclass(function):
+        raise ConfigError(f"{function!r}: only functions can be decorated, and objects that are called like one")
+    if any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(function)):
+        raise ConfigError(f"{shown(function)} yields its values one by one: they cannot be cached")
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Whether *function*, which may be an object that can be called, returns coroutines."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - the method itself is wanted
+    """Whether *function*, which may be a partial or an object, returns coroutines when it is called."""
+    return any(map(inspect.iscoroutinefunction, _called(function)))
+
+
+def _called(function: Callable[..., object]) -> tuple[object, object]:
+    """What may be the function that runs in the end."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function, getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted
 
 
 def shared_cache() -> Cache:

@@ -13,7 +13,7 @@ from typing import Any
 from avcache.core.keys import DEFAULT_NAMESPACE, is_namespace, split_key
 from avcache.errors import ConfigError, InvalidInput
 
-__all__ = ["Owner", "check_function", "check_name", "claim", "prefix_of", "title_of"]
+__all__ = ["Owner", "check_name", "claim", "prefix_of", "shown", "title_of"]
 
 _TICKER_NAME = re.compile(r"[\w.-]{1,64}")
 _MAX_NAME = 128
@@ -29,17 +29,6 @@ class Owner:
     spec: object
 
 
-def check_function(function: object) -> None:
-    """Raise `ConfigError` for what cannot be cached, or in this way."""
-    if isinstance(function, classmethod | staticmethod):
-        raise ConfigError(f"@{type(function).__name__} goes above the decorator of avcache, not below it")
-    if not callable(function) or inspect.isclass(function):
-        raise ConfigError(f"{function!r}: only functions can be cached, and what is called like one")
-    for called in (function, getattr(function, "__call__", None)):  # noqa: B004 - the method itself is wanted
-        if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-            raise ConfigError(f"{_shown(function)} yields its values one by one: they cannot be cached")
-
-
 def title_of(function: Callable[..., object]) -> str:
     """
     The full name of *function*.
@@ -50,7 +39,7 @@ def title_of(function: Callable[..., object]) -> str:
     owner = getattr(function, "__self__", None)
     if not hasattr(function, "__qualname__") or not (owner is None or inspect.ismodule(owner)):
         raise ConfigError(f"{function!r} has no name of its own, by which to tell its results: give it a name=")
-    return _shown(function)
+    return shown(function)
 
 
 def check_name(name: object, *, is_suffix: bool = False) -> None:
@@ -72,7 +61,7 @@ def prefix_of(given: str, title: str) -> str:
     if not isinstance(given, str):
         raise ConfigError(f"key_prefix={given!r}: a text such as 'user:'")
     prefix = given if ":" in given or not given else f"{given}:"
-    if not prefix and not is_namespace(title.partition(":")[0]):  # too long, or not of ASCII letters only
+    if not prefix and not is_namespace(title):  # too long, or not of ASCII letters only
         return f"{DEFAULT_NAMESPACE}:"
     if prefix and not is_namespace(prefix.partition(":")[0]):
         raise ConfigError(f"key_prefix={given!r}: letters, digits and _ . - are allowed before the colon")
@@ -93,7 +82,7 @@ def claim(owners: dict[str, Owner], place: str, function: Callable[..., object])
     owner = owners.get(place)
     known = None if owner is None else owner.function()
     if owner is not None and known is not None and not _is_same(known, owner.spec, function):
-        raise ConfigError(f"{place} already belongs to {_shown(known)}: give {_shown(function)} a name= of its own")
+        raise ConfigError(f"{place} already belongs to {shown(known)}: give {shown(function)} a name= of its own")
     owners[place] = Owner(_reference(function), _globals(function).get("__spec__"))
 
 
@@ -102,18 +91,15 @@ def _is_same(known: Callable[..., object], spec: object, function: Callable[...,
     if known is function:
         return True
     code, known_code = _code(function), _code(known)
-    if code is None or known_code is None or _shown(known) != _shown(function):
+    if code is None or known_code is None or shown(known) != shown(function):
         return False
-    is_anew = (
-        _globals(known) is not _globals(function)
-        or spec is not _globals(function).get("__spec__")
-        or code.co_filename != known_code.co_filename
-        or code.co_filename.startswith("<")  # typed in
-    )
-    has_state = getattr(known, "__closure__", None) or getattr(function, "__closure__", None)
-    if is_anew and "<lambda>" not in _shown(function):
-        return not has_state or _globals(known) is not _globals(function)
-    return code == known_code and not has_state
+    is_lambda = "<lambda>" in shown(function)
+    if _globals(known) is not _globals(function) or spec is not _globals(function).get("__spec__"):
+        return not is_lambda or code == known_code
+    if code == known_code:  # a closure, and what wraps a function, may hold something else
+        return not any(getattr(one, "__closure__", True) for one in (known, function))
+    is_typed = code.co_filename != known_code.co_filename or code.co_filename.startswith("<")
+    return is_typed and not is_lambda
 
 
 def _code(function: Callable[..., object]) -> CodeType | None:
@@ -131,7 +117,8 @@ def _reference(function: Callable[..., object]) -> Callable[[], Callable[..., ob
         return lambda: function
 
 
-def _shown(function: object) -> str:
+def shown(function: object) -> str:
+    """How a message names *function*."""
     name = getattr(function, "__qualname__", None)
     return repr(function) if name is None else f"{getattr(function, '__module__', None)}.{name}"
 
