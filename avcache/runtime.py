@@ -42,12 +42,23 @@ class _Once(Generic[T]):
         functools.update_wrapper(self, build)
         self._mutex = threading.RLock()
         self._cached = functools.cache(build)
+        self._made: list[T] = []
         self.cache_info = self._cached.cache_info
-        self.cache_clear = self._cached.cache_clear
 
     def __call__(self) -> T:
+        # Every call of a decorated function comes by here: a lock would take half as long as its hit.
+        return self._made[0] if self._made else self._make()
+
+    def cache_clear(self) -> None:
         with self._mutex:
-            return self._cached()
+            self._made = []
+            self._cached.cache_clear()
+
+    def _make(self) -> T:
+        with self._mutex:
+            made = self._cached()
+            self._made = [made]
+            return made
 
 
 class _Part(functools.cached_property[T]):

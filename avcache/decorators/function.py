@@ -146,8 +146,8 @@ def _coroutine(calls: Calls) -> Callable[..., Any]:
 
 class _Function(functools.partial[Any]):
     """
-    An object, to tell a method its instance; and a partial of nothing, since the call of one is made in C: that of an
-    object with `__call__` takes three times as long.
+    An object, to tell a method its instance. A partial of nothing, since `inspect` looks through one for what tells a
+    coroutine function, and since calling one costs 0.05 µs only.
     """
 
     def __get__(self, instance: object, owner: type | None = None) -> functools.partial[Any]:
