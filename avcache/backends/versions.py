@@ -72,7 +72,7 @@ class Versions:
             for answer in (mark, rows, whole):
                 if isinstance(answer, Exception):
                     raise answer
-            is_another = known > 0 and run != self.run
+            is_another = self._barriers.version > 0 and run != self.run
             if whole is None or mark is None or self.of(mark) < known or is_another:
                 self._synchronise([])
                 return
@@ -96,9 +96,11 @@ class Versions:
         version = int(told)
         with self._mutex:
             self._barriers.learn(dict.fromkeys(scopes, version), version)
-            # Else others raised it meanwhile: what they did is fetched with the next answer.
-            if before == self.mark and self._wire.runs == self.run:
+            is_all = before == self.mark and self._wire.runs == self.run
+            if is_all:
                 self.mark = told
+        if not is_all:  # others raised it meanwhile
+            self.catch_up()
         return [Barrier(scope, version, int(had)) for scope, had in zip(scopes, previous, strict=True)]
 
     def restore(self, barriers: Sequence[Barrier]) -> bool:

@@ -20,6 +20,11 @@ __all__ = ["Machine"]
 NODES = st.integers(0, 1)
 KEYS = st.sampled_from(sorted(TAGS))
 PATTERNS = st.sampled_from(["price:*", "user:*", "*", "*:A", "price:?"])
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["set", "get", "delete", "clear", "flush"]), NODES, KEYS), min_size=1, max_size=3
+)
+"""What happens within something else: most interleavings that go wrong are that short."""
+
 _numbers = itertools.count()
 
 
@@ -35,6 +40,8 @@ class Machine(RuleBasedStateMachine):
         self.oracle = Oracle(len(self.world.nodes))
         self.undoable: tuple[int, Cleared, Event] | None = None
         self.copies: list[tuple[dict[bytes, bytes], set[Event]]] = []
+        for key in TAGS:
+            self.set(0, key)
 
     def teardown(self) -> None:
         if hasattr(self, "stack"):
@@ -64,6 +71,36 @@ class Machine(RuleBasedStateMachine):
     def get_all(self, at: int) -> None:
         for key in TAGS:
             self.get(at, key)
+
+    @rule(at=NODES, key=KEYS, acts=ACTS)
+    def act_during_a_load(self, at: int, key: str, acts: list[tuple[str, int, str]]) -> None:
+        self.delete(at, key)
+        self.start_load(at, key)
+        self._act(acts)
+        self.finish_load(at)
+        self._look_around()
+
+    @rule(at=NODES, acts=ACTS)
+    def act_in_an_outage(self, at: int, acts: list[tuple[str, int, str]]) -> None:
+        self.break_off(at)
+        self._act(acts)
+        self.heal(at)
+        self._look_around()
+
+    @rule(acts=ACTS)
+    def act_before_a_failover(self, acts: list[tuple[str, int, str]]) -> None:
+        self.copies.clear()
+        self.take_a_copy()
+        self._act(acts)
+        self.fail_over()
+        self._look_around()
+
+    @rule(at=NODES, by=NODES, pattern=PATTERNS)
+    def clear_twice_and_undo(self, at: int, by: int, pattern: str) -> None:
+        self.clear(at, pattern, sweep=False)
+        self.clear(by, pattern, sweep=False)
+        self.undo(at)
+        self._look_around()
 
     @rule(at=NODES, key=KEYS)
     def start_load(self, at: int, key: str) -> None:
@@ -102,7 +139,8 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.undoable is not None)
     @rule(at=NODES)
     def undo(self, at: int) -> None:
-        assert self.undoable is not None
+        if self.undoable is None:
+            return
         _, cleared, event = self.undoable
         if self.world.nodes[at].cache.undo(cleared):
             event.is_active = False
@@ -142,6 +180,24 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 100.0, TTL]))
     def wait(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
+
+    def _act(self, acts: list[tuple[str, int, str]]) -> None:
+        for name, at, key in acts:
+            match name:
+                case "set":
+                    self.set(at, key)
+                case "get":
+                    self.get(at, key)
+                case "delete":
+                    self.delete(at, key)
+                case "clear":
+                    self.clear(at, f"{key.partition(':')[0]}:*", sweep=key.endswith("B"))
+                case "flush":
+                    self.flush_tag(at, TAGS[key][0])
+
+    def _look_around(self) -> None:
+        for at in range(len(self.world.nodes)):
+            self.get_all(at)
 
     def _source(self, key: str) -> list[Any]:
         return [key, self.oracle.turn()]

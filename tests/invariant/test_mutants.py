@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from avcache.backends import scripts
 from avcache.backends.barriers import Barriers
@@ -45,7 +47,7 @@ def play(servers: tuple[int, int]) -> Callable[[Story], None]:
 
 
 def clear_during_load(game: Machine) -> None:
-    game.get_all(A)
+    game.delete(A, KEY)
     game.start_load(A, KEY)
     game.clear(B, "price:*", sweep=True)
     game.finish_load(A)
@@ -54,7 +56,7 @@ def clear_during_load(game: Machine) -> None:
 
 
 def set_during_load(game: Machine) -> None:
-    game.get_all(B)
+    game.delete(B, KEY)
     game.start_load(A, KEY)
     game.set(B, KEY)
     game.finish_load(A)
@@ -107,6 +109,15 @@ def failover_hidden_by_a_newer_version(game: Machine) -> None:
     game.clear(A, "price:*", sweep=True)
     game.fail_over()
     game.clear(B, "user:*", sweep=True)
+    game.get(A, KEY)
+    game.get(B, KEY)
+
+
+def failover_after_a_first_word(game: Machine) -> None:
+    """The node has invalidated something, and has not read anything yet."""
+    game.take_a_copy()
+    game.delete(B, KEY)
+    game.fail_over()
     game.get(A, KEY)
     game.get(B, KEY)
 
@@ -218,6 +229,7 @@ MUTANTS: list[tuple[Callable[[Patch], None], Story]] = [
     (let_leases_outlive_a_set, set_during_load),
     (push_nothing_after_a_failover, failover_to_a_copy_from_before_a_clear),
     (do_not_look_which_run_it_is, failover_hidden_by_a_newer_version),
+    (push_nothing_after_a_failover, failover_after_a_first_word),
     (undo_more_than_the_last, undone_clear_before_another),
     (forget_rows_of_namespaces, clear_elsewhere),
 ]
@@ -238,3 +250,27 @@ def test_a_broken_variant_is_caught(
 
     with pytest.raises(AssertionError, match="below"):
         play(story)
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [stamp_loads_when_they_are_stored, skip_what_is_pending, ignore_failed_sets, do_not_compare_versions],
+    ids=lambda mutate: mutate.__name__,
+)
+def test_the_machine_finds_a_broken_variant_by_itself(
+    servers: tuple[int, int], mutate: Callable[[Patch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutate(monkeypatch)
+
+    with pytest.raises(AssertionError, match="below"):
+        run_state_machine_as_test(
+            type("Here", (Machine,), {"servers": servers}),
+            settings=settings(
+                max_examples=400,
+                stateful_step_count=50,
+                derandomize=True,
+                deadline=None,
+                phases=(Phase.generate,),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
