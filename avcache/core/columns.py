@@ -9,14 +9,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from avcache.errors import SerializationError
 
-__all__ = ["PACKERS", "UNPACKERS", "checked", "offset_name", "values_of", "zone_carrier"]
+__all__ = ["ARRAY", "PACKERS", "UNPACKERS", "filling", "offset_name", "values_of", "zone_carrier"]
+
+ARRAY = (np.ndarray, pd.api.extensions.ExtensionArray)
+_MOST_LABELS: Final = 2**20
+"""Of a range as level or categories: pandas looks at each, and few bytes can name 2⁵⁰."""
 
 
 def zone_carrier(zone: dt.tzinfo | None) -> dt.datetime | None:
@@ -40,11 +45,17 @@ def values_of(labelled: Any) -> object:
     return labelled.to_numpy() if isinstance(labelled.dtype, np.dtype) else labelled.array
 
 
-def checked(values: Any) -> Any:
-    """Return *values* if they are an array. All else that was read might grow: a scalar, or a range of 2⁵⁰ numbers."""
-    if not isinstance(values, np.ndarray | pd.api.extensions.ExtensionArray):
-        raise SerializationError(f"a {type(values).__name__} stands where an array should")
+def filling(values: Any, index: pd.Index[Any]) -> Any:
+    """Return *values* if they are an array, one for each label: pandas would repeat a single one 2⁵⁰ times."""
+    if not isinstance(values, ARRAY) or values.shape != (len(index),):
+        raise SerializationError(f"a {type(values).__name__} stands where an array of {len(index)} should")
     return values
+
+
+def _bounded(labels: Any) -> Any:
+    if not isinstance(labels, pd.Index) or (isinstance(labels, pd.RangeIndex) and len(labels) > _MOST_LABELS):
+        raise SerializationError(f"levels and categories are an index, and if a range of {_MOST_LABELS} at most")
+    return labels
 
 
 def _pack_datetimes(array: Any) -> list[object]:
@@ -72,16 +83,18 @@ def _pack_texts(array: Any) -> list[object]:
     return [array.to_numpy(dtype=object, na_value=None).tolist(), array.dtype.storage, is_nullable]
 
 
-def _unpack_texts(texts: Any, storage: Any, is_nullable: object) -> object:
+def _unpack_texts(texts: list[Any], storage: Any, is_nullable: object) -> object:
+    if not {str, np.str_, NoneType}.issuperset(map(type, texts)):
+        raise SerializationError("what should be texts is not")
     return pd.array(texts, dtype=pd.StringDtype(storage, na_value=pd.NA if is_nullable else np.nan))
 
 
 def _pack_categories(array: Any) -> list[object]:
-    return [array.codes, array.categories, array.ordered]
+    return [array.codes, _bounded(array.categories), bool(array.ordered)]
 
 
 def _unpack_categories(codes: np.ndarray[Any, Any], categories: pd.Index[Any], ordered: object) -> object:
-    return pd.Categorical.from_codes(codes, categories=categories, ordered=bool(ordered))
+    return pd.Categorical.from_codes(codes, categories=_bounded(categories), ordered=bool(ordered))
 
 
 def _pack_periods(array: Any) -> list[object]:
@@ -99,7 +112,7 @@ def _pack_intervals(array: Any) -> list[object]:
 
 
 def _unpack_intervals(left: Any, right: Any, closed: Any) -> object:
-    return pd.arrays.IntervalArray.from_arrays(checked(left), checked(right), closed=closed)
+    return pd.arrays.IntervalArray.from_arrays(left, right, closed=closed)
 
 
 def _pack_index(index: pd.Index[Any]) -> list[object]:
@@ -117,8 +130,8 @@ _INDEXES: dict[str, Any] = {
 
 
 def _unpack_index(kind: str, values: Any, name: Any, frequency: str | None) -> pd.Index[Any]:
-    dtype = checked(values).dtype
-    options = {"dtype": dtype} if kind == "Index" else {}  # else pandas would make text of objects that are all text
+    # Without the dtype, pandas would make text of objects that are all text.
+    options: dict[str, Any] = {"dtype": values.dtype} if kind == "Index" else {}
     if frequency is not None:
         options["freq"] = frequency
     index: pd.Index[Any] = _INDEXES[kind](values, name=name, **options)
@@ -134,11 +147,17 @@ def _unpack_range(start: int, stop: int, step: int, name: Any) -> pd.RangeIndex:
 
 
 def _pack_levels(index: pd.MultiIndex) -> list[object]:
-    return [list(index.levels), [np.asarray(codes) for codes in index.codes], list(index.names)]
+    return [
+        [_bounded(level) for level in index.levels],
+        [np.asarray(codes) for codes in index.codes],
+        list(index.names),
+    ]
 
 
 def _unpack_levels(levels: list[Any], codes: list[Any], names: list[Any]) -> pd.MultiIndex:
-    return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=True)
+    if not all(isinstance(item, np.ndarray) for item in codes):
+        raise SerializationError("codes of a level are no array")
+    return pd.MultiIndex(levels=[_bounded(level) for level in levels], codes=codes, names=names, verify_integrity=True)
 
 
 _DATETIMES, _MASKED, _TEXTS, _CATEGORIES, _PERIODS, _INTERVALS, _INDEX, _RANGE, _LEVELS = range(16, 25)
@@ -159,14 +178,15 @@ PACKERS: dict[type, tuple[int, Callable[[Any], list[object]]]] = {
 }
 """Type → code of its extension, and what takes it apart into what its unpacker asks for."""
 
-UNPACKERS: dict[int, Callable[..., object]] = {
-    _DATETIMES: _unpack_datetimes,
-    _MASKED: _unpack_masked,
-    _TEXTS: _unpack_texts,
-    _CATEGORIES: _unpack_categories,
-    _PERIODS: _unpack_periods,
-    _INTERVALS: _unpack_intervals,
-    _INDEX: _unpack_index,
-    _RANGE: _unpack_range,
-    _LEVELS: _unpack_levels,
+UNPACKERS: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {
+    _DATETIMES: (_unpack_datetimes, (np.ndarray, str, dt.datetime)),
+    _MASKED: (_unpack_masked, (np.ndarray, np.ndarray)),
+    _TEXTS: (_unpack_texts, (list, str, bool)),
+    _CATEGORIES: (_unpack_categories, (np.ndarray, pd.Index, bool)),
+    _PERIODS: (_unpack_periods, (np.ndarray, str)),
+    _INTERVALS: (_unpack_intervals, (ARRAY, ARRAY, str)),
+    _INDEX: (_unpack_index, (str, ARRAY, object, (str, NoneType))),
+    _RANGE: (_unpack_range, (int, int, int, object)),
+    _LEVELS: (_unpack_levels, (list, list, list)),
 }
+"""Code of an extension → what makes the object again, and the types of the parts it takes."""

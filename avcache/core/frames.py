@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Hashable
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from avcache.core.columns import PACKERS, UNPACKERS, checked, offset_name, values_of, zone_carrier
+from avcache.core.columns import ARRAY, PACKERS, UNPACKERS, filling, offset_name, values_of, zone_carrier
 from avcache.errors import SerializationError
 
 __all__ = ["pack", "unpack"]
@@ -39,11 +40,18 @@ def pack(value: object) -> tuple[int, list[object]]:
     return code, packer(value)
 
 
-def unpack(code: int, parts: list[Any]) -> object:
-    """Make the object of *parts* again. It shares no memory that can be written to with anything else."""
-    unpacker = _UNPACKERS.get(code)
-    if unpacker is None:
+def unpack(code: int, parts: object) -> object:
+    """
+    Make the object of *parts* again. It shares no memory that can be written to with anything else.
+
+    A part of another type than its packer gave is refused, and so takes no more memory than it is long.
+    """
+    found = _UNPACKERS.get(code)
+    if found is None:
         raise SerializationError(f"unknown extension {code}")
+    unpacker, kinds = found
+    if type(parts) is not list or len(parts) != len(kinds) or not all(map(isinstance, parts, kinds)):
+        raise SerializationError(f"extension {code} is made of other parts")
     return unpacker(*parts)
 
 
@@ -54,8 +62,8 @@ def _pack_array(value: np.ndarray[Any, Any]) -> list[object]:
     return [value.dtype.str, list(value.shape), value.tobytes()]
 
 
-def _unpack_array(dtype: str, shape: list[int], content: Any) -> np.ndarray[Any, Any]:
-    if dtype != "O":
+def _unpack_array(dtype: str, shape: list[int], content: list[object] | bytes) -> np.ndarray[Any, Any]:
+    if isinstance(content, bytes):
         return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape).copy()
     array = np.empty(len(content), dtype=object)
     for at, item in enumerate(content):  # assigned at once, lists of one length would become rows
@@ -65,9 +73,13 @@ def _unpack_array(dtype: str, shape: list[int], content: Any) -> np.ndarray[Any,
 
 def _pack_scalar(value: np.generic) -> list[object]:
     _check_dtype(value.dtype)
-    if value.dtype.kind in "SU" and np.frombuffer(value.tobytes(), dtype=value.dtype)[0] != value:
+    parts = value.dtype.str, value.tobytes()
+    made = _unpack_scalar(*parts)
+    if value.dtype.kind in "SU" and made != value:
         raise SerializationError("numpy text that is empty or ends with NUL cannot be cached: use str")
-    return [value.dtype.str, value.tobytes()]
+    if type(made) is not type(value):  # longlong, of the same size as int64
+        raise SerializationError(f"a numpy {type(value).__name__} cannot be cached: use {type(made).__name__}")
+    return [*parts]
 
 
 def _unpack_scalar(dtype: str, content: bytes) -> object:
@@ -75,7 +87,8 @@ def _unpack_scalar(dtype: str, content: bytes) -> object:
 
 
 def _check_dtype(dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "biufcmMSU" or not dtype.itemsize:
+    # A long double is another number on another processor.
+    if dtype.kind not in "biufcmMSU" or dtype.char in "gG" or not dtype.itemsize:
         raise SerializationError(f"numpy values of dtype {dtype} cannot be cached: use numbers, dates or text")
 
 
@@ -137,6 +150,8 @@ def _pack_prices(frame: pd.DataFrame) -> list[object]:
 
 def _unpack_prices(names: list[Any], dates: list[Any], content: bytes, attrs: dict[Hashable, object]) -> pd.DataFrame:
     labels, labels_name, dates_name = names
+    if type(labels) is not list:
+        raise SerializationError(f"a {type(labels).__name__} stands where the names of columns should")
     # Each caller's own, down to its hash table, which no two threads may fill at once.
     index, columns = _own_dates(_shared_dates(*dates)), _shared_names(labels)[:]
     index.name, columns.name = dates_name, labels_name
@@ -159,10 +174,10 @@ def _shared_dates(stamps: bytes, unit: str, carrier: dt.datetime | None, frequen
 
 
 @lru_cache(_KEPT)
-def _kept_dates(stamps: bytes, unit: str, zone: dt.tzinfo | None, frequency: str | None) -> pd.DatetimeIndex:
-    index = pd.DatetimeIndex(np.frombuffer(stamps, dtype=np.int64).view(f"M8[{unit}]"), copy=False)
-    if zone is not None:
-        index = index.tz_localize("UTC").tz_convert(zone)
+def _kept_dates(stamps: bytes, unit: Any, zone: dt.tzinfo | None, frequency: str | None) -> pd.DatetimeIndex:
+    dtype: Any = f"M8[{unit}]" if zone is None else pd.DatetimeTZDtype(unit, zone)
+    # Over the bytes themselves: what many share cannot be written to.
+    index = pd.DatetimeIndex(np.frombuffer(stamps, dtype=np.int64), dtype=dtype, copy=False)
     return index if frequency is None else pd.DatetimeIndex(index, freq=frequency)
 
 
@@ -197,20 +212,19 @@ def _pack_series(series: pd.Series[Any]) -> list[object]:
 def _unpack_series(
     name: Hashable, index: pd.Index[Any], values: Any, attrs: dict[Hashable, object], duplicates: object
 ) -> pd.Series[Any]:
-    series: pd.Series[Any] = pd.Series(checked(values), index=index, name=name, dtype=values.dtype, copy=True)
+    series: pd.Series[Any] = pd.Series(filling(values, index), index, values.dtype, name=name, copy=True)
     _describe(series, attrs, duplicates)
     return series
 
 
 def _column(values: Any, index: pd.Index[Any]) -> Any:
     """Objects as such: of an array of objects that are all text or moments, pandas would make text or moments."""
-    checked(values)
-    return pd.Series(values, index=index, dtype=object) if values.dtype == object else values
+    return pd.Series(values, index=index, dtype=object) if filling(values, index).dtype == object else values
 
 
 def _describe(made: Any, attrs: dict[Hashable, object], duplicates: object) -> None:
     made.attrs.update(attrs)
-    made.flags.allows_duplicate_labels = bool(duplicates)
+    made.flags.allows_duplicate_labels = duplicates
 
 
 _ARRAY, _SCALAR, _TIMESTAMP, _DURATION, _NAT, _PRICES, _FRAME, _SERIES, _NA = range(9)
@@ -226,15 +240,16 @@ _PACKERS: dict[type, tuple[int, Callable[[Any], list[object]]]] = {
     pd.Series: (_SERIES, _pack_series),
     **PACKERS,
 }
-_UNPACKERS: dict[int, Callable[..., object]] = {
-    _ARRAY: _unpack_array,
-    _SCALAR: _unpack_scalar,
-    _TIMESTAMP: _unpack_timestamp,
-    _DURATION: _unpack_duration,
-    _NAT: lambda: pd.NaT,
-    _NA: lambda: pd.NA,
-    _PRICES: _unpack_prices,
-    _FRAME: _unpack_frame,
-    _SERIES: _unpack_series,
+_UNPACKERS: dict[int, tuple[Callable[..., object], tuple[Any, ...]]] = {
+    _ARRAY: (_unpack_array, (str, list, (bytes, list))),
+    _SCALAR: (_unpack_scalar, (str, bytes)),
+    _TIMESTAMP: (_unpack_timestamp, (int, str, (dt.datetime, NoneType))),
+    _DURATION: (_unpack_duration, (int, str)),
+    _NAT: (lambda: pd.NaT, ()),
+    _NA: (lambda: pd.NA, ()),
+    _PRICES: (_unpack_prices, (list, list, bytes, dict)),
+    _FRAME: (_unpack_frame, (pd.Index, pd.Index, list, dict, bool)),
+    _SERIES: (_unpack_series, (object, pd.Index, ARRAY, dict, bool)),
     **UNPACKERS,
 }
+"""Code of an extension → what makes the object again, and the types of the parts it takes."""

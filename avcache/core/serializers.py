@@ -140,6 +140,7 @@ def _zone_name(zone: dt.tzinfo | None) -> str | float | None:
     if zone is None:
         return None
     if type(zone) is zoneinfo.ZoneInfo and zone.key:
+        zone.__reduce__()  # refuses a zone made from a file, which may have any name
         return zone.key
     # Compared by name: two fixed zones of one offset are equal, whatever they are called.
     if type(zone) is dt.timezone and zone.tzname(None) == dt.timezone(zone.utcoffset(None)).tzname(None):
@@ -174,6 +175,21 @@ def _unpacked(code: int, data: memoryview) -> object:
     return unpacker(data)
 
 
+def _items(data: memoryview) -> list[Any]:
+    """The list in *data*. All else that can be iterated over may go on for ever, as a range of 2⁵⁰ numbers does."""
+    items = decode(data)
+    if type(items) is not list:
+        raise SerializationError(f"a {type(items).__name__} stands where a list should")
+    return items
+
+
+def _unpack_pairs(data: memoryview) -> dict[Any, Any]:
+    pairs = _items(data)
+    if not set(map(type, pairs)) <= {list}:
+        raise SerializationError("what should be pairs is not")
+    return dict(pairs)
+
+
 def _unpack_big_int(data: memoryview) -> int:
     if len(data) > _MAX_DIGITS:
         raise SerializationError("an integer of that size is not ours")
@@ -181,12 +197,12 @@ def _unpack_big_int(data: memoryview) -> int:
 
 
 def _unpack_datetime(data: memoryview) -> dt.datetime:
-    text, zone, fold = decode(data)
+    text, zone, fold = _items(data)
     return dt.datetime.fromisoformat(text).replace(tzinfo=_zone(zone), fold=fold)
 
 
 def _unpack_time(data: memoryview) -> dt.time:
-    text, zone, fold = decode(data)
+    text, zone, fold = _items(data)
     return dt.time.fromisoformat(text).replace(tzinfo=_zone(zone), fold=fold)
 
 
@@ -199,16 +215,16 @@ def _zone(name: str | float | None) -> dt.tzinfo | None:
 
 
 _UNPACKERS: dict[int, Callable[[memoryview], object]] = {
-    _TUPLE: lambda data: tuple(decode(data)),
-    _SET: lambda data: set(decode(data)),
-    _FROZENSET: lambda data: frozenset(decode(data)),
-    _PAIRS: lambda data: dict(decode(data)),
+    _TUPLE: lambda data: tuple(_items(data)),
+    _SET: lambda data: set(_items(data)),
+    _FROZENSET: lambda data: frozenset(_items(data)),
+    _PAIRS: _unpack_pairs,
     _BIG_INT: _unpack_big_int,
     _DECIMAL: lambda data: Decimal(bytes(data).decode()),
     _DATE: lambda data: dt.date.fromisoformat(bytes(data).decode()),
     _TIME: _unpack_time,
     _DATETIME: _unpack_datetime,
-    _TIMEDELTA: lambda data: dt.timedelta(*decode(data)),
+    _TIMEDELTA: lambda data: dt.timedelta(*_items(data)),
 }
 decode: Callable[[bytes | memoryview], Any] = msgspec.msgpack.Decoder(ext_hook=_unpacked).decode
 """`loads` for bytes that are known to be good."""

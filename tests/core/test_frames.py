@@ -343,6 +343,15 @@ def test_what_comes_back_can_be_written_to_and_is_nobody_elses(index: pd.Datetim
     assert_same(loads(data), wanted)
 
 
+@pytest.mark.parametrize("index", INDEXES, ids=["frequency", "none", "zone"])
+def test_frames_share_no_dates_that_can_be_written_to(index: pd.DatetimeIndex) -> None:
+    data = dumps(pd.DataFrame({"a": [1.0, 2, 3]}, index))
+
+    one, other = loads(data).index.asi8, loads(data).index.asi8
+
+    assert not np.shares_memory(one, other) or not (one.flags.writeable or other.flags.writeable)
+
+
 @pytest.mark.parametrize("of", ["index", "columns"])
 def test_the_labels_of_a_price_frame_cannot_be_written_through(of: str) -> None:
     wanted = pd.DataFrame({"a": [1.0, 2], "b": 3.0}, pd.date_range("2024", periods=2))
