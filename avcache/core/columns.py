@@ -17,9 +17,10 @@ import pandas as pd
 
 from avcache.errors import SerializationError
 
-__all__ = ["ARRAY", "PACKERS", "UNPACKERS", "filling", "offset_name", "values_of", "zone_carrier"]
+__all__ = ["ARRAY", "PACKERS", "UNPACKERS", "filling", "offset_name", "short", "values_of", "zone_carrier"]
 
 ARRAY = (np.ndarray, pd.api.extensions.ExtensionArray)
+_LONGEST_NAME: Final = 64
 _MOST_LABELS: Final = 2**20
 """Of a range as level or categories: pandas looks at each, and few bytes can name 2⁵⁰."""
 
@@ -37,6 +38,13 @@ def offset_name(offset: Any) -> str | None:
     name: str = offset.freqstr
     if pd.tseries.frequencies.to_offset(name) != offset:
         raise SerializationError(f"an index of frequency {offset!r} cannot be cached: its name does not say all")
+    return name
+
+
+def short(name: str) -> str:
+    """Return the *name* of a dtype or a frequency if it is no longer than one: pandas parses 20 000 digits for 7 s."""
+    if len(name) > _LONGEST_NAME:
+        raise SerializationError(f"a name of {len(name)} characters is that of no dtype and of no frequency")
     return name
 
 
@@ -104,7 +112,7 @@ def _pack_periods(array: Any) -> list[object]:
 
 
 def _unpack_periods(ordinals: np.ndarray[Any, Any], frequency: str) -> object:
-    return pd.arrays.PeriodArray(ordinals, dtype=pd.PeriodDtype(frequency))
+    return pd.arrays.PeriodArray(ordinals, dtype=pd.PeriodDtype(short(frequency)))
 
 
 def _pack_intervals(array: Any) -> list[object]:
@@ -133,7 +141,7 @@ def _unpack_index(kind: str, values: Any, name: Any, frequency: str | None) -> p
     # Without the dtype, pandas would make text of objects that are all text.
     options: dict[str, Any] = {"dtype": values.dtype} if kind == "Index" else {}
     if frequency is not None:
-        options["freq"] = frequency
+        options["freq"] = short(frequency)
     index: pd.Index[Any] = _INDEXES[kind](values, name=name, **options)
     return index
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from avcache.core.columns import ARRAY, PACKERS, UNPACKERS, filling, offset_name, values_of, zone_carrier
+from avcache.core.columns import ARRAY, PACKERS, UNPACKERS, filling, offset_name, short, values_of, zone_carrier
 from avcache.errors import SerializationError
 
 __all__ = ["pack", "unpack"]
@@ -93,7 +93,7 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
 
 
 def _dtype(text: str) -> np.dtype[Any]:
-    dtype = np.dtype(text)
+    dtype = np.dtype(short(text))
     _check_dtype(dtype)
     return dtype
 
@@ -178,7 +178,7 @@ def _kept_dates(stamps: bytes, unit: Any, zone: dt.tzinfo | None, frequency: str
     dtype: Any = f"M8[{unit}]" if zone is None else pd.DatetimeTZDtype(unit, zone)
     # Over the bytes themselves: what many share cannot be written to.
     index = pd.DatetimeIndex(np.frombuffer(stamps, dtype=np.int64), dtype=dtype, copy=False)
-    return index if frequency is None else pd.DatetimeIndex(index, freq=frequency)
+    return index if frequency is None else pd.DatetimeIndex(index, freq=short(frequency))
 
 
 def _shared_names(names: list[str]) -> pd.Index[str]:

@@ -185,7 +185,7 @@ def _items(data: memoryview) -> list[Any]:
 
 def _unpack_pairs(data: memoryview) -> dict[Any, Any]:
     pairs = _items(data)
-    if not set(map(type, pairs)) <= {list}:
+    if not {list}.issuperset(map(type, pairs)):
         raise SerializationError("what should be pairs is not")
     return dict(pairs)
 

@@ -322,7 +322,7 @@ def test_a_value_that_is_cut_anywhere_is_a_serialization_error() -> None:
             loads(RICH_BYTES[:cut])
 
 
-@settings(often, max_examples=1000)
+@settings(often, max_examples=600)
 @given(st.integers(0, len(RICH_BYTES) - 1), st.integers(1, 255))
 def test_a_changed_byte_gives_a_value_or_a_serialization_error(at: int, change: int) -> None:
     data = bytearray(RICH_BYTES)
@@ -418,6 +418,22 @@ def test_forged_bytes_take_no_more_memory_than_they_are_long(code: int, parts: l
         loads(forged)
 
     assert isinstance(refused.value.__cause__, SerializationError)
+
+
+@pytest.mark.parametrize(
+    ("code", "parts"),
+    [
+        (32, ["9" * 20_000, [1], b""]),
+        (33, ["f8," * 20_000, b""]),
+        (37, [[["a"], None, None], [b"\0" * 8, "ns", None, "9" * 20_000], b"\0" * 8, {}]),
+        (52, [ONE, "9" * 20_000]),
+        (54, ["DatetimeIndex", np.array([0], "M8[ns]"), None, " " * 20_000]),
+    ],
+    ids=range(5),
+)
+def test_a_name_that_takes_long_to_parse_is_not_parsed(code: int, parts: list[object]) -> None:
+    with pytest.raises(SerializationError, match="is that of no dtype and of no frequency"):
+        loads(_forged(code, parts))
 
 
 @pytest.mark.parametrize("value", [pd.Categorical.from_codes([0], LONG), pd.MultiIndex([LONG], [[0]])])
