@@ -18,7 +18,7 @@ from avcache.core.analytics import Analytics
 from avcache.core.batch import Batch
 from avcache.core.counters import Counters, Stats
 from avcache.core.entry import Carries, check_room, check_tags, encode_set, joined, source_bytes
-from avcache.core.keeping import LoadPlan, StalePolicy
+from avcache.core.keeping import LoadPlan, StalePolicy, Ttl
 from avcache.core.keys import Namespaces
 from avcache.core.loading import Loading
 from avcache.core.peek import Peek, look
@@ -272,7 +272,7 @@ class Cache:
         key: str,
         load: Callable[[], T],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
         tags: Sequence[str] = (),
@@ -282,7 +282,8 @@ class Cache:
         Return the value of *key*; if it is not fresh, one caller of all processes runs *load*.
 
         Args:
-            ttl: Seconds the value counts as fresh (None: what the namespace says).
+            ttl: Seconds the value counts as fresh, or a function of the value that tells them (None: what the namespace
+                says). Up to a tenth is taken off, so that what was loaded together does not expire together.
             stale_ttl: Further seconds a stale value is served while one caller reloads it, or if *load* fails.
             source: Where the value comes from; an entry of another source is a miss.
             tags: Under which `flush_tag` finds the entry.
@@ -308,7 +309,7 @@ class Cache:
         key: str,
         load: Callable[[], Awaitable[T]],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
         tags: Sequence[str] = (),
@@ -333,17 +334,18 @@ class Cache:
         keys: Sequence[str],
         load: Callable[[list[str]], Mapping[str, T]],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | Callable[[str], Sequence[str]] = (),
     ) -> dict[str, T]:
         """
         `get_or_load` for several: *load* is called once, with those of *keys* that have no fresh value.
 
-        What it brings is kept and returned; keys that it leaves out are left out. Raises whatever *load* raises.
+        What it brings is kept and returned; keys that it leaves out are left out. *tags* may be a function of the key.
+        Raises whatever *load* raises.
         """
-        batch = Batch({key: self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags) for key in keys})
+        batch = self._batch(keys, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags)
         return batch.answer(self._loading.get_many(batch.plans, lambda plans: batch.taken(load(batch.names(plans)))))
 
     async def aget_many_or_load(
@@ -351,13 +353,13 @@ class Cache:
         keys: Sequence[str],
         load: Callable[[list[str]], Awaitable[Mapping[str, T]]],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | Callable[[str], Sequence[str]] = (),
     ) -> dict[str, T]:
         """`get_many_or_load` for coroutines."""
-        batch = Batch({key: self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags) for key in keys})
+        batch = self._batch(keys, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags)
 
         async def load_plans(plans: list[LoadPlan]) -> dict[str, Any]:
             return batch.taken(await load(batch.names(plans)))
@@ -369,7 +371,7 @@ class Cache:
         key: str,
         load: Callable[[], T],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
         tags: Sequence[str] = (),
@@ -383,7 +385,7 @@ class Cache:
         key: str,
         load: Callable[[], Awaitable[T]],
         *,
-        ttl: float | None = None,
+        ttl: Ttl = None,
         stale_ttl: float | None = None,
         source: str = "",
         tags: Sequence[str] = (),
@@ -433,11 +435,25 @@ class Cache:
         pattern = {"p:": name, "k:": name, "n:": f"{name}:*"}.get(kind, "*")
         return self._backend.sweep(Pattern(pattern), barrier.version)
 
+    def _batch(
+        self,
+        keys: Sequence[str],
+        *,
+        ttl: Ttl,
+        stale_ttl: float | None,
+        source: str,
+        tags: Sequence[str] | Callable[[str], Sequence[str]],
+    ) -> Batch:
+        tags_of = tags if callable(tags) else lambda _key: tags
+        return Batch(
+            {key: self._plan(key, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags_of(key)) for key in keys}
+        )
+
     def _plan(
         self,
         key: str,
         *,
-        ttl: float | None,
+        ttl: Ttl,
         stale_ttl: float | None,
         source: str,
         tags: Sequence[str],
@@ -454,7 +470,9 @@ class Cache:
             raise InvalidInput("stale", stale, f"one of {', '.join(get_args(StalePolicy))}")
         labels = check_tags(tags)
         check_room(place.text, labels, source)
-        return LoadPlan(place, self._ttl(ttl, place.key.namespace), longer, source, labels, stale, is_forced)
+        ttl_of, given = (ttl, None) if callable(ttl) else (None, ttl)
+        seconds = self._ttl(given, place.key.namespace)
+        return LoadPlan(place, seconds, longer, source, labels, stale, is_forced, ttl_of)
 
     def _ttl(self, given: float | None, namespace: str) -> float:
         limits = self._store.limits

@@ -12,9 +12,11 @@ from avcache.core.entry import Head, encode
 from avcache.core.store import EntryStore, Place
 from avcache.errors import Absent, BackendError, SerializationError
 
-__all__ = ["Failures", "Keeping", "LoadPlan", "Outcome", "StalePolicy"]
+__all__ = ["Failures", "Keeping", "LoadPlan", "Outcome", "StalePolicy", "Ttl"]
 
 StalePolicy = Literal["serve", "on_error", "refuse"]
+Ttl = float | Callable[[Any], float | None] | None
+"""Seconds; or a function of the value that tells them; None: what the namespace says."""
 
 _FAILURES_KEPT: Final = 1_000
 
@@ -24,7 +26,7 @@ class LoadPlan:
     """
     One call of `get_or_load`, checked: the key and what its value is to be kept as.
 
-    *is_forced*: what is cached is no answer.
+    *ttl_of* has the value tell its ttl, or leave it (None) at *ttl*. *is_forced*: what is cached is no answer.
     """
 
     place: Place
@@ -34,6 +36,7 @@ class LoadPlan:
     tags: tuple[str, ...]
     stale: StalePolicy
     is_forced: bool = False
+    ttl_of: Callable[[Any], float | None] | None = None
 
     @property
     def key(self) -> str:
@@ -68,7 +71,11 @@ class Keeping:
         except SerializationError as exc:
             self._store.refuse(plan.key, str(exc))
             return _not_kept(Outcome(value, None), begun.lease)
-        ttl = plan.ttl * (1 - self._store.limits.jitter * self._random())
+        try:
+            ttl = self._seconds(plan, value) * (1 - self._store.limits.jitter * self._random())
+        except BaseException:
+            _release(begun.lease)
+            raise
         now = self._store.wall()
         head = Head(plan.key, now, now + ttl, took, plan.tags, plan.source, begun.version)
         data = encode(head, payload)
@@ -82,6 +89,10 @@ class Keeping:
         now = self._store.wall()
         head = Head(plan.key, now, now + ttl, None, plan.tags, plan.source, begun.version, is_absent=True)
         self._stored(plan, begun, encode(head, serializers.dumps(absent.reason)), ttl)
+
+    def _seconds(self, plan: LoadPlan, value: object) -> float:
+        told = None if plan.ttl_of is None else plan.ttl_of(value)
+        return plan.ttl if told is None else self._store.limits.seconds("ttl", told)
 
     def _stored(self, plan: LoadPlan, begun: Begun, data: bytes, ttl: float) -> bool:
         """False if the load was overtaken; what could not be kept for other reasons was not."""

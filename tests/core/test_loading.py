@@ -14,7 +14,7 @@ import pytest
 from avcache.backends.base import MISS
 from avcache.core.cache import Cache
 from avcache.core.reading import Reading
-from avcache.errors import Absent, BackendError
+from avcache.errors import Absent, BackendError, InvalidInput
 from avcache.runtime import Runtime, from_environment
 from tests.core.helpers import Bench, together
 
@@ -232,6 +232,47 @@ def test_what_was_written_but_cannot_be_cached_leaves_no_older_value(cache: Cach
         cache.write_through("price:A", object(), lambda _value: None)
 
     assert cache.get("price:A") is None
+
+
+@pytest.mark.parametrize("seconds", [3.0, None])
+def test_a_value_tells_how_long_it_is_fresh_or_leaves_it_to_its_namespace(cache: Cache, seconds: float | None) -> None:
+    cache.get_or_load("price:A", lambda: {"fresh_for": seconds}, ttl=lambda value: value["fresh_for"])
+    cache.get_many_or_load(["price:B"], lambda keys: {key: {"fresh_for": seconds} for key in keys}, ttl=_told)
+
+    assert cache.ttl("price:A") == cache.ttl("price:B") == (seconds or 10)
+
+
+def _told(value: dict[str, float]) -> float:
+    return value["fresh_for"]
+
+
+@pytest.mark.parametrize("told", [0, -1, float("nan"), True, "1", 1e9])
+def test_a_value_that_tells_nonsense_is_an_error_and_blocks_nobody(cache: Cache, told: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"ttl=.*seconds, more than 0"):
+        cache.get_or_load("price:A", lambda: 1, ttl=lambda _value: told)
+
+    assert cache.get_or_load("price:A", lambda: 2) == 2
+
+
+def test_what_tells_how_long_may_fail_and_blocks_nobody(two: list[Cache]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        two[0].get_or_load("price:A", lambda: 1, ttl=lambda _value: 1 / 0)
+    begun = time.monotonic()
+
+    found = two[1].get_or_load("price:A", lambda: 2)
+
+    assert found == 2
+    assert time.monotonic() - begun < 0.5  # no lease was left behind
+
+
+def test_each_of_several_keys_may_have_tags_of_its_own(cache: Cache) -> None:
+    cache.get_many_or_load(
+        ["price:A", "price:B"], lambda keys: dict.fromkeys(keys, 1), tags=lambda key: [key.partition(":")[2]]
+    )
+
+    cache.flush_tag("A")
+
+    assert (cache.get("price:A"), cache.get("price:B")) == (None, 1)
 
 
 def test_a_loader_of_many_is_called_once_with_those_that_miss(cache: Cache) -> None:
