@@ -32,6 +32,8 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%\w+)?")
 _HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _WEB_URL = re.compile(r"https?://[^\s/?#]+/?")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}:")
+_CALENDAR = re.compile(r"[A-Za-z0-9_/&-]{2,20}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _TOKEN = re.compile(r"\S{16,}")
 
 
@@ -143,9 +145,27 @@ class Settings(BaseSettings):
     cache_memory_max_entries: int = Field(100_000, ge=1, description="Most entries in memory; least used go first")
     cache_memory_max_bytes: int = Field(256 * 2**20, ge=2**20, description="Most bytes in memory; least used go first")
 
-    avcache_provider: Literal["auto", "yahoo", "sample"] = Field(
+    cache_calendar: Annotated[str, _text(_CALENDAR, "the code of an exchange, such as XNYS")] | None = Field(
+        None,
+        description="Exchange, such as XNYS, while which is closed its last prices stay fresh until it opens",
+    )
+
+    avcache_provider: Literal["auto", "yahoo", "sample", "csv"] = Field(
         "auto",
-        description="Source of prices; `auto` is the sample until Yahoo answers (with Redis: always Yahoo)",
+        description="Source of prices; `auto` is the sample until Yahoo answers (with Redis: always Yahoo); "
+        "`csv` is a folder of yours",
+    )
+    avcache_csv_dir: Path | None = Field(
+        None, description="Folder of `AAPL.csv`, `MSFT.parquet` and the like, for the provider `csv`"
+    )
+    avcache_csv_currency: Annotated[str, _text(_CURRENCY, "three capitals, such as USD")] | None = Field(
+        None, description="Currency of the prices in that folder"
+    )
+    avcache_universes: Path | None = Field(
+        None, description="TOML file with named lists of tickers, and categories with targets, of yours"
+    )
+    avcache_yahoo_rate: float = Field(
+        2, gt=0, le=1000, description="Requests a second to Yahoo by all processes; a minute's worth may come at once"
     )
     avcache_yahoo_url: Annotated[str, _text(_WEB_URL, "http://host:port or https://host:port")] | None = Field(
         None,

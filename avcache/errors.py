@@ -10,6 +10,7 @@ Every error this package raises on purpose.
     │   └── BackendUnavailable   the store did not answer
     │       └── BackendMisconfigured  it will not, until a password or an address is mended
     ├── Absent                   a loader found that there is nothing, which may be cached as well
+    ├── Throttled                the source of prices must not be asked now (in `market.throttle`)
     └── ProviderError            the source of prices gave no usable answer (see its `reason`)
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,19 @@ from avcache.telemetry.access_log import AccessLog
 if TYPE_CHECKING:
     from avcache.backends.wire import Wire
     from avcache.config import Settings
+    from avcache.market.freshness import Freshness
     from avcache.market.provider import PriceProvider
     from avcache.market.service import Market
+    from avcache.market.universe import Universes
     from avcache.ops import Ops
     from avcache.telemetry.flusher import Flusher
     from avcache.telemetry.totals import Totals
 
-__all__ = ["Runtime", "build", "shared"]
+__all__ = ["Runtime", "build", "namespaces", "shared"]
 
 T = TypeVar("T")
 _FUNDAMENTALS_TTL = 24 * 3600.0
+_HISTORY_STALE_TTL = 24 * 3600.0
 
 
 class _Once(Generic[T]):
@@ -96,12 +100,14 @@ class Runtime:
         """Prices, scores and portfolios, through this cache."""
         from avcache.market.service import Market  # noqa: PLC0415 - pandas
 
-        return Market(self.cache, self.provider)
+        return Market(
+            self.cache, self.provider, freshness=_freshness(self.settings), universes=_universes(self.settings)
+        )
 
     @_Part
     def provider(self) -> PriceProvider:
         """The source of prices that the settings name; `auto` begins to look for Yahoo when it is first asked for."""
-        made = _provider(self.settings)
+        made = _provider(self.settings, self.cache)
         start = getattr(made, "start", None)
         if start is not None:
             start()
@@ -123,7 +129,8 @@ class Runtime:
             look()
         if self.flusher is not None:
             self.flusher.start()
-        self.provider.current()
+        # Made now: what is wrong with its settings is said at the start, not to the first who looks at a page.
+        self.market.source  # noqa: B018
 
     def close(self) -> None:
         """End what `start` began, and let go of connections."""
@@ -147,7 +154,7 @@ def build(settings: Settings, *, backend: Backend | None = None) -> Runtime:
     store, wire = (backend, None) if backend is not None else _backend(settings)
     cache = Cache(
         store,
-        _namespaces(settings),
+        namespaces(settings),
         limits=CacheLimits(max_ttl=settings.cache_max_ttl, max_value_bytes=settings.cache_max_value_bytes),
         observers=observers,
     )
@@ -217,17 +224,21 @@ def _share_counts(runtime: Runtime, wire: Wire) -> None:
     cache.analytics.figures = runtime.totals
 
 
-def _namespaces(settings: Settings) -> Namespaces:
+def namespaces(settings: Settings) -> Namespaces:
+    """The rules of all keys of AlphaVelocity."""
     stale = settings.cache_stale_ttl
     return Namespaces(
         Namespace(DEFAULT_NAMESPACE, settings.cache_default_ttl),
         [
             Namespace("price", settings.cache_price_ttl, stale, _canonical_ticker),
-            # A price is cut from its history: were that kept longer, a fresh price could be an old one.
-            Namespace("history", settings.cache_price_ttl, stale, _canonical_ticker),
+            # A price is cut from its history: were that fresh for longer, a fresh price could be an old one. If the
+            # source is away, day-old prices that say so are better than none.
+            Namespace("history", settings.cache_price_ttl, max(stale, _HISTORY_STALE_TTL), _canonical_ticker),
             Namespace("momentum", settings.cache_momentum_ttl, stale, _canonical_ticker),
             Namespace("fundamentals", min(_FUNDAMENTALS_TTL, settings.cache_max_ttl), stale, _canonical_ticker),
             Namespace("portfolio", settings.cache_portfolio_ttl, stale),
+            Namespace("universe", settings.cache_momentum_ttl, stale),
+            Namespace("unknown", settings.cache_default_ttl, canonical=_canonical_ticker),
         ],
     )
 
@@ -241,14 +252,48 @@ def _canonical_ticker(rest: str) -> str:
         return ticker.upper() + mark + suffix
 
 
-def _provider(settings: Settings) -> PriceProvider:
+def _freshness(settings: Settings) -> Freshness:
+    from avcache.market.freshness import Freshness  # noqa: PLC0415 - pandas
+
+    calendar = None
+    if settings.cache_calendar is not None:
+        from avcache.market.calendar import exchange_calendar  # noqa: PLC0415
+
+        calendar = exchange_calendar(settings.cache_calendar)
+    ttls = {
+        "price": settings.cache_price_ttl,
+        "momentum": settings.cache_momentum_ttl,
+        "portfolio": settings.cache_portfolio_ttl,
+    }
+    return Freshness(time.time, ttls, calendar, settings.cache_max_ttl)
+
+
+def _universes(settings: Settings) -> Universes:
+    from avcache.market.universe import load_universes  # noqa: PLC0415 - reads a file
+
+    return load_universes(settings.avcache_universes)
+
+
+def _csv_provider(settings: Settings) -> PriceProvider:
+    from avcache.market.csv_folder import CsvProvider  # noqa: PLC0415 - pandas
+
+    if settings.avcache_csv_dir is None:
+        raise ConfigError("AVCACHE_CSV_DIR is not set: a folder of price files, for AVCACHE_PROVIDER=csv")
+    return CsvProvider(settings.avcache_csv_dir, settings.avcache_csv_currency)
+
+
+def _provider(settings: Settings, cache: Cache) -> PriceProvider:
     from avcache.market.sample import SampleProvider  # noqa: PLC0415 - pandas
 
     if settings.avcache_provider == "sample":
         return SampleProvider()
+    if settings.avcache_provider == "csv":
+        return _csv_provider(settings)
+    from avcache.market.throttle import Throttle  # noqa: PLC0415
     from avcache.market.yahoo import YahooProvider  # noqa: PLC0415 - yfinance
 
-    yahoo = YahooProvider(settings.avcache_yahoo_url)
+    throttle = Throttle(cache, "yahoo", rate=settings.avcache_yahoo_rate, max_ttl=settings.cache_max_ttl)
+    yahoo = YahooProvider(settings.avcache_yahoo_url, throttle=throttle)
     if settings.avcache_provider == "yahoo" or settings.redis_enabled:
         return yahoo
     from avcache.market.auto import AutoProvider  # noqa: PLC0415

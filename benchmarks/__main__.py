@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks import bulk, hits, memory, outage, stampede, threads
+from benchmarks import bulk, hits, market, memory, outage, stampede, threads
 from benchmarks.report import Row, machine, table
 from benchmarks.stores import raw_client
 from tests.servers import RealServer
@@ -19,6 +19,7 @@ GROUPS = {
     "threads": threads.rows,
     "outage": outage.rows,
     "memory": memory.rows,
+    "market": market.rows,
 }
 
 

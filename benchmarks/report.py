@@ -24,7 +24,9 @@ _PEERS = (
     "cashews",
     "django-redis",
     "dogpile.cache",
+    "numpy",
     "pandas",
+    "TA-Lib",
 )
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THREE_DIGITS, _TWO_DIGITS = 99.95, 9.995

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.formats import format_clock
-from avcache.market.universe import UNIVERSES
 from avcache.ui import PAGES
 from avcache.ui.components.access import may_act
 from avcache.ui.components.tables import csv_button
@@ -52,7 +51,8 @@ def live() -> None:
 live()
 csv_button("Namespaces as CSV", lambda: live_overview(WINDOWS[window])[0].namespaces, "namespaces.csv")
 if not get_runtime().ops.keyspace.snapshot().entries:
-    name, tickers = next(iter(UNIVERSES.items()))
+    universes = get_runtime().market.universes
+    name, tickers = universes.default, universes.get(universes.default)
     st.write(f"The cache is empty. Warm it up with the {len(tickers)} tickers of “{name}” to see it work.")
     if may_act() and st.button("Warm the default universe", type="primary", icon=":material/local_fire_department:"):
         begin(tickers)

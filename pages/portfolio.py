@@ -6,10 +6,10 @@ import time
 
 import streamlit as st
 
-from avcache.market.tickers import portfolio_key
-from avcache.ui.charts.analyse import weight_chart
+from avcache.market.holdings import portfolio_key
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.holdings import ask_for_holdings
+from avcache.ui.components.portfolio import portfolio_details
 from avcache.ui.components.tables import csv_button, day_column, number_columns, rating_column, score_column
 from avcache.ui.portfolio import exported, freshness, portfolio_view
 from avcache.ui.resources import get_runtime
@@ -23,8 +23,11 @@ with st.spinner(f"Analysing {len(holdings)} positions"):
     analysis = runtime.market.portfolio(holdings)
 entry, source = runtime.cache.peek(portfolio_key(holdings)), runtime.market.label
 view = portfolio_view(analysis, entry, source, time.time())
-with st.grid(4, min_column_width=150):
+with st.grid(4 if view.profit is None else 5, min_column_width=140):
     st.metric("Total value", view.total_value, border=True)
+    if view.profit is not None:
+        money, share = view.profit
+        st.metric(f"Profit, {share}", money, border=True, help="Of the positions with a cost basis.")
     st.metric("Average score", view.average_score, border=True, help="Plain mean of the scored positions.")
     st.metric("Weighted score", view.weighted_score, border=True, help="Weighted by value.")
     st.metric("Positions priced", view.positions, border=True, help="The others count in no total and no mean.")
@@ -51,7 +54,5 @@ if not view.table.empty:
     )
 csv_button("Positions as CSV", lambda: exported(analysis, holdings), "portfolio.csv")
 if not view.table.empty:
-    st.subheader("Weights")
-    weights = view.table.set_index("ticker")["weight_percent"]
-    st.plotly_chart(weight_chart(weights), key="portfolio_weights", alt="Share of each position in the value")
+    portfolio_details(analysis, view)
 st.caption("Scores describe past prices; they are not advice.")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from avcache.errors import InvalidInput
 from avcache.ui.components.tables import state_column
-from avcache.ui.components.universe import OWN, choose_universe
+from avcache.ui.components.universe import choose_universe
 from avcache.ui.components.warmup import latest_run, stage, start_button
 from avcache.ui.resources import get_runtime
 from avcache.ui.warmup import coverage_table, describe_coverage
@@ -32,7 +32,7 @@ def show(tickers: str | tuple[str, ...]) -> None:
 
 
 drawn = stage()  # before the coverage is looked at: what changes in between is drawn again
-tickers: str | tuple[str, ...] | None = choose_universe("warmup_universe", default=OWN)
+tickers: str | tuple[str, ...] | None = choose_universe("warmup_universe", own_first=True)
 if tickers is None:
     tickers = st.text_area(
         "Tickers",

@@ -51,6 +51,7 @@ HOMES = {
         "avcache/runtime.py",
     ),
     "yfinance": ("avcache/market/yahoo.py",),
+    "exchange_calendars": ("avcache/market/calendar.py",),
 }
 """Where a package may be imported, even inside a function."""
 

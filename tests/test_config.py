@@ -20,7 +20,7 @@ from avcache import runtime
 from avcache.api.guard import guards
 from avcache.api.routes import build_app
 from avcache.config import Settings
-from avcache.errors import ConfigError, InvalidInput
+from avcache.errors import ConfigError, InvalidInput, ProviderError
 from avcache.runtime import Runtime
 from tests.servers import RealServer, free_port
 from tests.yahoo_server import YahooServer
@@ -44,7 +44,12 @@ DEFAULTS: dict[str, object] = {
     "cache_max_value_bytes": 2**20,
     "cache_memory_max_entries": 100_000,
     "cache_memory_max_bytes": 256 * 2**20,
+    "cache_calendar": None,
     "avcache_provider": "auto",
+    "avcache_csv_dir": None,
+    "avcache_csv_currency": None,
+    "avcache_universes": None,
+    "avcache_yahoo_rate": 2.0,
     "avcache_yahoo_url": None,
     "avcache_api_token": None,
     "avcache_allowed_hosts": "",
@@ -197,7 +202,10 @@ BAD = [
     ("CACHE_MAX_VALUE_BYTES", ["0", "1023", "1MB", "1e6.5"], f"{WHOLE}, at least 1,024"),
     ("CACHE_MEMORY_MAX_ENTRIES", ["0", "-1", "many"], f"{WHOLE}, at least 1"),
     ("CACHE_MEMORY_MAX_BYTES", ["0", "1000", "256MB"], f"{WHOLE}, at least 1,048,576"),
-    ("AVCACHE_PROVIDER", ["Yahoo", "none", "sample,yahoo"], "'auto', 'yahoo' or 'sample'"),
+    ("CACHE_CALENDAR", ["X", "New York", "XNYS;"], "the code of an exchange, such as XNYS"),
+    ("AVCACHE_PROVIDER", ["Yahoo", "none", "sample,yahoo"], "'auto', 'yahoo', 'sample' or 'csv'"),
+    ("AVCACHE_CSV_CURRENCY", ["usd", "$", "DOLLARS"], "three capitals, such as USD"),
+    ("AVCACHE_YAHOO_RATE", ["0", "-1", "1001", "nan", "fast"], f"{NUMBER}, more than 0, at most 1,000"),
     ("AVCACHE_YAHOO_URL", ["localhost", "ftp://host", "http://", "http://host/path", "http://a b"], "http://host:port"),
     ("AVCACHE_API_TOKEN", ["short", "x" * 15, "with space in the middle"], "16 or more characters, no space"),
     ("AVCACHE_ALLOWED_HOSTS", ["*", "a*b", "a.*", "http://a", "a:8501", "a/b", "a.example, b c"], HOSTS),
@@ -605,6 +613,54 @@ def test_effect_of_avcache_yahoo_url(build: Build) -> None:
     assert entry is not None
     assert entry.source == "yahoo"
     assert yahoo.url.removeprefix("http://") in wired.market.label
+
+
+def test_effect_of_avcache_csv_dir(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "ACME.csv").write_text("date,close\n2024-05-02,10\n2024-05-03,11\n")
+    wired = build({"AVCACHE_PROVIDER": "csv"}, avcache_csv_dir=tmp_path, avcache_csv_currency="CHF")
+
+    price = wired.market.price("acme")
+
+    assert (price.price, price.currency, wired.market.source) == (11.0, "CHF", "csv")
+
+
+def test_the_provider_csv_without_a_folder_is_refused(build: Build) -> None:
+    with pytest.raises(ConfigError, match="AVCACHE_CSV_DIR"):
+        build({"AVCACHE_PROVIDER": "csv"}).start()
+
+
+def test_effect_of_avcache_csv_currency(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "ACME.csv").write_text("date,close\n2024-05-02,10\n2024-05-03,11\n")
+    wired = build({"AVCACHE_PROVIDER": "csv"}, avcache_csv_dir=tmp_path)
+
+    assert wired.market.price("acme").currency is None
+
+
+def test_effect_of_avcache_universes(build: Build, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[[universe]]\nname = "Ours"\ntickers = ["AAPL", "KO"]\n')
+
+    wired = build(avcache_universes=own)
+
+    assert wired.market.universes.get("ours") == ("AAPL", "KO")
+
+
+def test_effect_of_avcache_yahoo_rate(build: Build) -> None:
+    with YahooServer() as yahoo:
+        wired = build({"AVCACHE_PROVIDER": "yahoo"}, avcache_yahoo_url=yahoo.url, avcache_yahoo_rate=0.01)
+
+        wired.market.price("AAPL")  # the one that may come at once
+        second = wired.provider.histories(["KO"])["KO"]
+
+    assert isinstance(second, ProviderError)
+    assert (second.reason, yahoo.charts()["KO"]) == ("timeout", 0)
+
+
+def test_effect_of_cache_calendar(build: Build) -> None:
+    with pytest.raises(ConfigError, match="CACHE_CALENDAR='NOWHERE'"):
+        build(cache_calendar="NOWHERE").start()
+
+    assert build(cache_calendar="XNYS").market.freshness.is_open() in {True, False}
 
 
 def test_effect_of_avcache_api_token(build: Build) -> None:

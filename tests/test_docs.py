@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import avcache
 from avcache.api.routes import build_app
 from avcache.config import Settings
+from avcache.market.scoring.measures import MEASURES, Measure
+from avcache.market.scoring.profiles import ProfileName
 from avcache.runtime import shared
 from tests.servers import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
@@ -47,6 +51,16 @@ def test_the_example_names_no_setting_that_does_not_exist() -> None:
     names = re.findall(r"^# ([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)
 
     assert sorted(names) == sorted(name.upper() for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_every_measure_stands_in_the_documents_with_its_formula(measure: Measure) -> None:
+    assert f"| `{measure.name}` | {measure.formula} | {measure.rows:,} | {measure.source or '–'} |" in SCORES
+
+
+@pytest.mark.parametrize("profile", get_args(ProfileName))
+def test_every_profile_stands_in_the_documents(profile: str) -> None:
+    assert f"`{profile}`" in SCORES
 
 
 def test_every_route_stands_in_the_readme() -> None:

@@ -194,7 +194,8 @@ def test_close_leaves_no_thread(build: Build, tmp_path: Path, times: int) -> Non
         )
         for _ in range(times):
             wired.start()
-        assert ours() - before == {"avcache-access-log", "avcache-provider-probe"}
+        begun = {"avcache-access-log", "avcache-provider-probe", "avcache-yahoo_0"}
+        assert eventually(lambda: ours() - before == begun), ours() - before
         wired.ops.warmup.start("AAPL")
         yahoo.stopping.set()
 

@@ -32,7 +32,7 @@ from avcache.decorators.function import (
 )
 from avcache.decorators.names import Owner, check_name, claim, prefix_of, title_of
 from avcache.errors import ConfigError, InvalidInput
-from avcache.market.tickers import portfolio_key
+from avcache.market.holdings import Holding, portfolio_key
 
 __all__ = ["CachedFunction", "cache_momentum", "cache_portfolio", "cache_price", "cached", "invalidate_cache"]
 
@@ -217,7 +217,7 @@ def _ticker_key(argument: str, ticker: object) -> str:
 def _portfolio_key(argument: str, holdings: object) -> str:
     if not isinstance(holdings, Mapping | str):
         raise InvalidInput(argument, holdings, _HOLDINGS)
-    return portfolio_key(cast("Mapping[str, float]", holdings)).partition(":")[2]
+    return portfolio_key(cast("Mapping[str, float | Holding] | str", holdings)).partition(":")[2]
 
 
 def _claim(place: str, function: Callable[..., Any], cache: Cache | None) -> None:

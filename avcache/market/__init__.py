@@ -1,14 +1,23 @@
 """
 Market data and what is computed from it: providers, momentum score, portfolio analysis.
 
-    tickers     what people type -> tickers, holdings, portfolio keys
+    tickers     what people type -> tickers
+    holdings    what people hold -> tickers, shares, cost basis; portfolio keys
+    universe    named lists of tickers, and categories with targets
     provider    the seam to a source of prices, and what every source must deliver
     sample      bundled real prices 2018-2022, no network
+    csv_folder  a folder of the user's own files
     yahoo       Yahoo Finance, the only module that imports yfinance
+    throttle    how often a source may be asked, by all processes that share a cache
     auto        the sample until the live source answers
-    scoring     the momentum score (pure)
-    portfolio   positions, weights and the scores of a portfolio (pure)
-    service     `Market`: all of the above, through the cache
+    price       the last price of a ticker
+    scoring     the momentum score and published measures (pure)
+    portfolio   a portfolio's positions, weights, scores, risk and past (pure)
+    calendar    when an exchange trades
+    freshness   how long results stay fresh, and what their age means
+    caching     how records are read from the cache, one or many
+    reader      what is kept of each ticker, and how it is loaded
+    service     `Market`: all of the above, for those who ask
 
 Importing this package imports neither pandas nor yfinance.
 """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from avcache.errors import ProviderError
-from avcache.market.provider import PriceHistory, PriceProvider, validate
+from avcache.market.provider import Figures, PriceHistory, PriceProvider, validate
 
 __all__ = ["AutoProvider"]
 
@@ -48,13 +49,13 @@ class AutoProvider:
         """Return the active provider."""
         return self._active.current()
 
-    def history(self, ticker: str) -> PriceHistory:
-        """Return the prices of *ticker* from the active provider."""
-        return self._active.history(ticker)
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
+        """Return the prices of *tickers* from the active provider."""
+        return self._active.histories(tickers)
 
-    def fundamentals(self, ticker: str) -> dict[str, float] | None:
-        """Return the fundamentals of *ticker* from the active provider."""
-        return self._active.fundamentals(ticker)
+    def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
+        """Return the fundamentals of *tickers* from the active provider."""
+        return self._active.fundamentals(tickers)
 
     def start(self) -> None:
         """Begin to probe the live source; does nothing if it has begun."""
@@ -84,7 +85,10 @@ class AutoProvider:
 
     def _live_answers(self) -> bool:
         try:
-            validate(self._live.history(self._live.benchmark))
+            (found,) = self._live.histories([self._live.benchmark]).values()
+            if isinstance(found, ProviderError):
+                raise found
+            validate(found)
         except ProviderError as exc:
             logger.debug("provider.not_live", extra={"provider": self._live.name, "reason": exc.reason})
             return False

@@ -1,71 +1,192 @@
-"""What the market asks of a cache (`avcache.core.cache.Cache` is one), and how it reads its records from it."""
+"""What the market asks of a cache (`avcache.core.cache.Cache` is one), and how all that it keeps there is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
-__all__ = ["Cache", "StalePolicy", "read"]
+from avcache.core.peek import Peek
+from avcache.errors import Absent, FailureReason, ProviderError
+
+__all__ = ["FRESH_FOR", "UNREADABLE", "Cache", "Kind", "Record", "StalePolicy", "fresh_for", "read_many", "read_one"]
 
 T = TypeVar("T")
 Record = dict[str, Any]
-_UNREADABLE = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 StalePolicy = Literal["serve", "on_error", "refuse"]
+FRESH_FOR: Final = "fresh_for"
+UNREADABLE: Final = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 
 
 class Cache(Protocol):
-    """Values are builtins, tuples and DataFrames; a returned one may be shared: never change it in place."""
+    """See `avcache.core.cache.Cache`. Values are builtins and DataFrames; one that is returned may be shared."""
 
     def get_or_load(
         self,
         key: str,
-        load: Callable[[], T],
+        load: Callable[[], Any],
         *,
-        ttl: float | None = None,
-        stale_ttl: float | None = None,
+        ttl: Callable[[Any], float | None] | None = None,
         source: str = "",
         tags: Sequence[str] = (),
         stale: StalePolicy = "serve",
-    ) -> T:
-        """
-        Return the value of *key*, or run *load* and keep what it returns; what *load* raises is not kept.
+    ) -> Any:
+        """Return the value of *key*, or run *load* and keep what it returns."""
 
-        Args:
-            ttl: Seconds the value counts as fresh; None is the default of the key's namespace.
-            stale_ttl: Further seconds it may be served; None is the namespace's default.
-            source: Where the value comes from; an entry of another source is a miss.
-            tags: Names under which the entry can be invalidated together with others.
-            stale: `serve` a stale value at once while it is loaded again, `on_error` only if *load* fails, or
-                `refuse` it.
+    def get_many_or_load(
+        self,
+        keys: Sequence[str],
+        load: Callable[[list[str]], Mapping[str, Any]],
+        *,
+        ttl: Callable[[Any], float | None] | None = None,
+        source: str = "",
+        tags: Callable[[str], Sequence[str]] = lambda _key: (),
+    ) -> dict[str, Any]:
+        """Return the values of *keys*; *load* is called once with those that have no fresh one."""
 
-        Raises:
-            Whatever *load* raises.
-        """
+    def peek_many(self, keys: Sequence[str]) -> list[Peek | None]:
+        """Look at entries without counting or decoding them."""
+
+    def peek_value(self, key: str) -> Any:
+        """The value of *key*, fresh or stale, or `MISS`; not counted."""
+
+    def set(self, key: str, value: object, ttl: float | None = None, *, tags: Sequence[str] = ()) -> None:
+        """Keep *value* for *ttl* seconds."""
 
     def delete(self, key: str) -> int:
         """Drop *key*."""
 
+    def flush_tag(self, tag: str) -> int:
+        """Drop everything that carries *tag*."""
 
-def read(
-    cache: Cache,
-    key: str,
-    load: Callable[[], Record],
-    convert: Callable[[Record], T],
-    *,
-    source: str,
-    tags: Sequence[str],
-    stale: StalePolicy = "serve",
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """
+    What is kept of each ticker under one namespace, as plain records. One that has `fresh_for` says itself for how many
+    seconds it is fresh.
+
+    Attributes:
+        load: Tickers -> the record of each, or why there is none.
+        convert: Record -> what callers get; raises on one that another version wrote.
+        source: Where it comes from; an entry of another source is a miss.
+        absent_ttl: For how long it is kept that there is nothing, and why; None: not at all.
+        suffix: Behind the ticker in the key.
+        tags: Besides the ticker.
+    """
+
+    namespace: str
+    load: Callable[[list[str]], Mapping[str, Record | ProviderError]]
+    convert: Callable[[Record], T]
+    source: str
+    absent_ttl: Callable[[ProviderError], float | None] = lambda _error: None
+    suffix: str = ""
+    tags: tuple[str, ...] = field(default=())
+
+    def key(self, ticker: str) -> str:
+        """The key under which *ticker* is kept."""
+        return f"{self.namespace}:{ticker}{self.suffix}"
+
+
+def fresh_for(record: Record) -> float | None:
+    """The seconds that *record* asks for; None: as its namespace says."""
+    seconds: float | None = record.get(FRESH_FOR)
+    return seconds
+
+
+def read_one(cache: Cache, kind: Kind[T], ticker: str, stale: StalePolicy = "serve") -> T:
+    """
+    Return what is kept of *ticker*, loading it if need be. *stale*: what to do with one past its ttl.
+
+    Raises:
+        ProviderError: There is none.
+    """
+    return _read(cache, kind, ticker, stale, lambda: kind.load([ticker])[ticker])
+
+
+def read_many(
+    cache: Cache, kind: Kind[T], tickers: Sequence[str], stale: StalePolicy = "serve"
+) -> dict[str, T | ProviderError]:
+    """`read_one` for several: what has to be loaded is loaded in one go, and one that fails spoils no other."""
+    keys = {kind.key(ticker): ticker for ticker in tickers}
+    stale_ones = _stale(cache, kind, tickers) if stale == "serve" else frozenset[str]()
+    failed: dict[str, ProviderError] = {}
+
+    def load(missing: list[str]) -> dict[str, Record]:
+        outcomes = kind.load([keys[key] for key in missing])
+        failed.update({ticker: found for ticker, found in outcomes.items() if isinstance(found, ProviderError)})
+        return {key: found for key in missing if not isinstance(found := outcomes[keys[key]], ProviderError)}
+
+    records = cache.get_many_or_load(
+        [key for key, ticker in keys.items() if ticker not in stale_ones],
+        load,
+        ttl=fresh_for,
+        source=kind.source,
+        tags=lambda key: (keys[key], *kind.tags),
+    )
+    found: dict[str, T | ProviderError] = {}
+    for key, ticker in keys.items():
+        taken = _taken(cache, kind, ticker, stale, records.get(key) or failed.get(ticker))
+        found[ticker] = taken
+    return found
+
+
+def _taken(
+    cache: Cache, kind: Kind[T], ticker: str, stale: StalePolicy, outcome: Record | ProviderError | None
+) -> T | ProviderError:
+    if isinstance(outcome, dict):
+        try:
+            return kind.convert(outcome)
+        except UNREADABLE:
+            cache.delete(kind.key(ticker))
+            outcome = None
+    try:
+        # A failure goes by the cache: it may know a stale value, and it remembers what is not there.
+        return _read(cache, kind, ticker, stale, lambda: outcome or kind.load([ticker])[ticker])
+    except ProviderError as exc:
+        return exc
+
+
+def _read(
+    cache: Cache, kind: Kind[T], ticker: str, stale: StalePolicy, load: Callable[[], Record | ProviderError]
 ) -> T:
-    """`get_or_load`, and *convert* the record; one that another version wrote and this cannot read is loaded anew."""
+    def loaded() -> Record:
+        found = load()
+        if isinstance(found, ProviderError):
+            seconds = kind.absent_ttl(found)
+            raise found if seconds is None else Absent(f"{found.reason}: {found.detail}", seconds)
+        return found
 
     def record() -> Record:
-        return cache.get_or_load(key, load, source=source, tags=tags, stale=stale)
+        try:
+            found: Record = cache.get_or_load(
+                kind.key(ticker), loaded, ttl=fresh_for, source=kind.source, tags=(ticker, *kind.tags), stale=stale
+            )
+        except Absent as exc:
+            raise _known(ticker, exc) from exc
+        return found
 
     found = record()
     try:
-        return convert(found)
-    except _UNREADABLE:
-        cache.delete(key)
-        return convert(record())
+        return kind.convert(found)
+    except UNREADABLE:
+        cache.delete(kind.key(ticker))
+        return kind.convert(record())
+
+
+def _known(ticker: str, absent: Absent) -> ProviderError:
+    reason, _, detail = absent.reason.partition(": ")
+    known: FailureReason = "no_data" if reason == "no_data" else "unknown"
+    return ProviderError(ticker, known, detail)
+
+
+def _stale(cache: Cache, kind: Kind[Any], tickers: Sequence[str]) -> frozenset[str]:
+    """Those that are past their ttl and can still be served, while they are loaded again behind the scenes."""
+    looked = cache.peek_many([kind.key(ticker) for ticker in tickers])
+    return frozenset(
+        ticker
+        for ticker, entry in zip(tickers, looked, strict=True)
+        if entry is not None and entry.is_stale and not entry.is_foreign and entry.source == kind.source
+    )

@@ -18,7 +18,10 @@ class Price:
     """
     The raw close of the session `as_of` (ISO date), in `currency` (None if the source does not say).
 
-    `change_1d` is the return over the last session, from adjusted closes; None if there are none.
+    Attributes:
+        change_1d: The return over the last session, from adjusted closes; None if there are none.
+        is_complete: Whether that session had ended when the price was fetched.
+        fetched_at: When that was, epoch seconds; 0 if it does not matter.
     """
 
     ticker: str
@@ -26,6 +29,8 @@ class Price:
     currency: str | None
     as_of: str
     change_1d: float | None
+    is_complete: bool = True
+    fetched_at: float = 0.0
 
 
 def last_price(history: PriceHistory) -> Price:
@@ -36,8 +41,10 @@ def last_price(history: PriceHistory) -> Price:
         ticker=history.ticker,
         price=float(history.prices["close"].iloc[-1]),
         currency=history.currency,
-        as_of=history.prices.index[-1].date().isoformat(),
+        as_of=history.as_of,
         change_1d=change if math.isfinite(change) else None,
+        is_complete=history.is_complete,
+        fetched_at=history.fetched_at,
     )
 
 

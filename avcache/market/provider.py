@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pandas as pd
 
 from avcache.errors import ProviderError
 
-__all__ = ["COLUMNS", "PriceHistory", "PriceProvider", "validate"]
+__all__ = ["COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "validate"]
+
+T = TypeVar("T")
 
 COLUMNS = ("open", "high", "low", "close", "adj_close", "volume")
 _FEWEST_ROWS = 2
+_LARGEST_JUMP = 100
+
+Figures = dict[str, float | str]
+"""Fundamentals by Yahoo's names: finite numbers (`forwardPE`, `yield`…) and words (`quoteType`…)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +32,26 @@ class PriceHistory:
     `open high low close adj_close volume`, NaN where the source has none. Prices are in `currency` (None if
     the source does not say); `adj_close` is adjusted for splits and dividends. Treat the frame as
     read-only.
+
+    Attributes:
+        fetched_at: When the source was asked, epoch seconds; 0 if it does not matter (a file that never changes).
+        is_complete: Whether the last session had ended by then; if not, its bar still changes.
+        last_split: The ISO date of the newest split in `prices`, None if there is none.
+        zone: The time zone of its exchange, such as "America/New_York"; None if the source does not say.
     """
 
     ticker: str
     prices: pd.DataFrame
     currency: str | None
+    fetched_at: float = 0.0
+    is_complete: bool = True
+    last_split: str | None = None
+    zone: str | None = None
+
+    @property
+    def as_of(self) -> str:
+        """The ISO date of the last session."""
+        return str(self.prices.index[-1].date().isoformat())
 
 
 class PriceProvider(Protocol):
@@ -50,37 +72,54 @@ class PriceProvider(Protocol):
     def current(self) -> PriceProvider:
         """Return the provider to use for one whole operation, so that no operation mixes two sources."""
 
-    def history(self, ticker: str) -> PriceHistory:
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
         """
-        Return the prices of *ticker*, about five years.
+        Return about five years of prices of each of *tickers*, or why there are none; never raises for one of them.
 
-        Raises:
-            ProviderError: There are none; its `reason` says why.
-        """
-
-    def fundamentals(self, ticker: str) -> dict[str, float] | None:
-        """
-        Return what is known of `forwardPE`, `pegRatio`, `trailingPegRatio` (finite numbers); None if
-        nothing is.
-
-        Raises:
-            ProviderError: The source gave no usable answer.
+        The reason of an error is its outcome: `unknown` only if the source itself says that there is no such ticker.
         """
 
+    def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
+        """Return what is known of each of *tickers* besides its prices (nothing, maybe), or why no answer was had."""
 
-def validate(history: PriceHistory) -> None:
+
+def each(tickers: Iterable[str], fetch: Callable[[str], T]) -> dict[str, T | ProviderError]:
+    """What *fetch* brings for each of *tickers*, one after the other."""
+    found: dict[str, T | ProviderError] = {}
+    for ticker in tickers:
+        try:
+            found[ticker] = fetch(ticker)
+        except ProviderError as exc:
+            found[ticker] = exc
+    return found
+
+
+def validate(history: PriceHistory, previous: PriceHistory | None = None) -> None:
     """
     Refuse a *history* that must not be cached.
 
+    Args:
+        previous: What is cached of the same ticker, if anything is.
+
     Raises:
-        ProviderError: `no_data` for fewer than 2 rows; `upstream_error` for dates that do not increase or a
-            last close that is not finite and more than 0.
+        ProviderError: `no_data` for fewer than 2 rows; `upstream_error` for dates that do not increase, a
+            last close that is not finite and more than 0, or one a hundred times that of *previous* (or a hundredth)
+            without a split in between.
     """
-    prices = history.prices
+    ticker, prices = history.ticker, history.prices
     if len(prices) < _FEWEST_ROWS:
-        raise ProviderError(history.ticker, "no_data", f"{len(prices)} sessions, at least {_FEWEST_ROWS} needed")
+        raise ProviderError(ticker, "no_data", f"{len(prices)} sessions, at least {_FEWEST_ROWS} needed")
     if not (prices.index.is_monotonic_increasing and prices.index.is_unique):
-        raise ProviderError(history.ticker, "upstream_error", "the session dates do not increase")
+        raise ProviderError(ticker, "upstream_error", "the session dates do not increase")
     last = float(prices["close"].iloc[-1])
     if not (math.isfinite(last) and last > 0):
-        raise ProviderError(history.ticker, "upstream_error", f"the last close is {last}")
+        raise ProviderError(ticker, "upstream_error", f"the last close is {last}")
+    if previous is not None and _jumped(history, previous):
+        before = float(previous.prices["close"].iloc[-1])
+        raise ProviderError(ticker, "upstream_error", f"the close went from {before:g} to {last:g} without a split")
+
+
+def _jumped(history: PriceHistory, previous: PriceHistory) -> bool:
+    before, last = float(previous.prices["close"].iloc[-1]), float(history.prices["close"].iloc[-1])
+    has_split = history.last_split is not None and history.last_split > previous.as_of
+    return not has_split and not 1 / _LARGEST_JUMP < last / before < _LARGEST_JUMP

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from importlib import resources
 
 import pandas as pd
 
 from avcache.errors import ProviderError
-from avcache.market.provider import COLUMNS, PriceHistory
+from avcache.market.provider import COLUMNS, Figures, PriceHistory, each
 
 __all__ = ["SampleProvider"]
 
@@ -50,8 +51,13 @@ class SampleProvider:
             raise ProviderError(ticker, "unknown", f"not among the {len(self.tickers)} stocks of the sample")
         return PriceHistory(ticker, frames[ticker].copy(), "USD")
 
-    def fundamentals(self, ticker: str) -> None:
-        """Return None: the sample holds prices only."""
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
+        """Return the prices of each of *tickers*, or that it is `unknown`."""
+        return each(tickers, self.history)
+
+    def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
+        """Return nothing for each: the sample holds prices only."""
+        return {ticker: {} for ticker in tickers}
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         with self._lock:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import logging
+import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pandas as pd
 
 from avcache.clock import Clock
-from avcache.errors import ProviderError
-from avcache.market import portfolio as portfolios
-from avcache.market import price as prices
+from avcache.errors import InvalidInput, ProviderError
 from avcache.market import scoring
-from avcache.market.caching import Cache, StalePolicy, read
-from avcache.market.portfolio import PortfolioAnalysis
+from avcache.market.caching import Cache, StalePolicy
+from avcache.market.freshness import Freshness
+from avcache.market.holdings import Holding, parse_holdings
+from avcache.market.portfolio import PortfolioAnalysis, category_table
 from avcache.market.price import Price
-from avcache.market.provider import PriceHistory, PriceProvider, validate
-from avcache.market.scoring import Score
-from avcache.market.tickers import parse_holdings, parse_ticker, parse_tickers, portfolio_key
+from avcache.market.provider import PriceHistory, PriceProvider
+from avcache.market.reader import Reader
+from avcache.market.scoring import COMPOSITES, DEFAULT_PROFILE, FACTOR, Score
+from avcache.market.scoring.cross_section import percentiles, risk_adjusted
+from avcache.market.scoring.profiles import parse_profile
+from avcache.market.tickers import parse_ticker, parse_tickers
+from avcache.market.universe import Universes, load_universes
 
 __all__ = ["Market", "Price"]
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-_PASSING: Final = frozenset({"rate_limited", "timeout", "upstream_error"})
+_CANDIDATE_LEAST: Final = 70.0
+_MOST_CANDIDATES: Final = 5
 
 
 class Market:
@@ -36,15 +36,24 @@ class Market:
     Prices and what is computed from them, of one provider.
 
     One fetch of `history:T` feeds `price:T`, `momentum:T` and every portfolio. Each call uses one provider
-    from start to end, even if an `AutoProvider` switches meanwhile.
+    from start to end, even if an `AutoProvider` switches meanwhile. Whatever is wrong with an argument is said
+    (`InvalidInput`) before anything is fetched.
     """
 
-    def __init__(self, cache: Cache, provider: PriceProvider, clock: Clock = time.time, workers: int = 4) -> None:
-        """*clock* stamps results (epoch seconds); *workers* tickers are loaded at a time."""
+    def __init__(
+        self,
+        cache: Cache,
+        provider: PriceProvider,
+        clock: Clock = time.time,
+        *,
+        freshness: Freshness | None = None,
+        universes: Universes | None = None,
+    ) -> None:
+        """*clock* stamps results (epoch seconds), unless *freshness* has its own."""
         self._cache = cache
         self._provider = provider
-        self._clock = clock
-        self._workers = workers
+        self.freshness = freshness or Freshness(clock)
+        self.universes = universes or load_universes()
 
     @property
     def source(self) -> str:
@@ -78,11 +87,7 @@ class Market:
 
     def price(self, ticker: str, *, stale: StalePolicy = "serve") -> Price:
         """Return the last price of *ticker*; raises as `history`. *stale*: what to do with one past its ttl."""
-        return self._reader().price(parse_ticker(ticker), stale)
-
-    def score(self, ticker: str, *, stale: StalePolicy = "serve") -> Score:
-        """Return the momentum score of *ticker*; raises as `history`. *stale*: what to do with one past its ttl."""
-        return self._reader().score(parse_ticker(ticker), stale)
+        return self._reader(stale).price(parse_ticker(ticker))
 
     def prices(self, tickers: str | Sequence[str]) -> dict[str, Price | ProviderError]:
         """
@@ -91,36 +96,94 @@ class Market:
         Raises:
             InvalidInput: *tickers* holds something that is no ticker.
         """
-        return self._each(self._reader().price, parse_tickers(tickers))
+        return self._reader().prices(parse_tickers(tickers))
 
-    def scores(self, tickers: str | Sequence[str]) -> dict[str, Score | ProviderError]:
-        """Return the score of each ticker, or why there is none; order and errors as `prices`."""
-        return self._each(self._reader().score, parse_tickers(tickers))
-
-    def portfolio(self, holdings: Mapping[str, float] | str) -> PortfolioAnalysis:
+    def score(
+        self,
+        ticker: str,
+        *,
+        profile: str = DEFAULT_PROFILE,
+        universe: str | Sequence[str] | None = None,
+        stale: StalePolicy = "serve",
+    ) -> Score:
         """
-        Return the analysis of *holdings* (a mapping ticker -> shares, or pasted lines).
+        Return the momentum score of *ticker*; raises as `history`.
+
+        Args:
+            profile: `alphavelocity`, `alphavelocity-legacy`, `alphavelocity-v1` or `factor`.
+            universe: Among which tickers `factor` places it: a name or a list; None: the first universe.
+            stale: What to do with one past its ttl.
+        """
+        return self._reader(stale, profile, universe).score(parse_ticker(ticker))
+
+    def scores(
+        self,
+        tickers: str | Sequence[str],
+        *,
+        profile: str = DEFAULT_PROFILE,
+        universe: str | Sequence[str] | None = None,
+        stale: StalePolicy = "serve",
+    ) -> dict[str, Score | ProviderError]:
+        """Return the score of each ticker, or why there is none; order and errors as `prices`, the rest as `score`."""
+        return self._reader(stale, profile, universe).scores(parse_tickers(tickers))
+
+    def score_as_of(self, ticker: str, day: dt.date, *, profile: str = DEFAULT_PROFILE) -> Score:
+        """
+        Return the score of *ticker* as it was at the end of *day*, computed anew from the prices of today cut there.
+
+        Fundamentals are those of now. Not kept.
+
+        Raises:
+            InvalidInput: *profile* is `factor`, which needs a universe.
+            ProviderError: `no_data`: there is no session by then.
+        """
+        if parse_profile(profile) == FACTOR:
+            raise InvalidInput("profile", profile, f"one of {', '.join(COMPOSITES)}, as of a day in the past")
+        name, reader = parse_ticker(ticker), self._reader(profile=profile)
+        subjects, failed = reader.subjects([name])
+        if failed:
+            raise failed[name]
+        made = scoring.scores(
+            subjects,
+            source=reader.provider.name,
+            computed_at=self.freshness.clock(),
+            profile=COMPOSITES[profile],
+            as_of=day,
+        )
+        if name not in made:
+            raise ProviderError(name, "no_data", f"no session by {day.isoformat()}")
+        return made[name]
+
+    def measures(self, universe: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """
+        Return the published measures of a universe (a name or tickers; None: the first).
+
+        One row per ticker that has prices, columns as in `scoring.measures.MEASURES` and the two of
+        `cross_section.risk_adjusted`; NaN where one cannot be computed.
+        """
+        table = self._reader(profile=FACTOR, universe=universe).universe().now
+        return table.join(risk_adjusted(table))
+
+    def percentiles(self, ticker: str, universe: str | Sequence[str] | None = None) -> dict[str, float]:
+        """Return the share of a universe that is at most as high as *ticker* in each measure; nothing of no member."""
+        name, table = parse_ticker(ticker), self.measures(universe)
+        return percentiles(table, name) if name in table.index else {}
+
+    def portfolio(self, holdings: Mapping[str, float | Holding] | str) -> PortfolioAnalysis:
+        """
+        Return the analysis of *holdings* (a mapping ticker -> shares or `Holding`, pasted lines, or CSV).
 
         Positions without a price are listed in `missing`. An analysis that lacks one for a passing reason,
-        such as a rate limit, is returned but not kept.
+        such as a rate limit, is kept for a minute only.
 
         Raises:
             InvalidInput: *holdings* is not understood.
         """
-        reader, held = self._reader(), parse_holdings(holdings)
-        try:
-            return read(
-                self._cache,
-                portfolio_key(held),
-                lambda: self._analyze(reader, held),
-                portfolios.from_record,
-                source=reader.score_source,
-                tags=tuple(sorted(held)),
-            )
-        except _IncompleteError as exc:
-            return portfolios.from_record(exc.record)
+        return self._reader().portfolio(parse_holdings(holdings))
 
-    def analyze_portfolio(self, holdings: Mapping[str, float] | str) -> tuple[pd.DataFrame, float, float | None]:
+    def analyze_portfolio(
+        self, holdings: Mapping[str, float | Holding] | str
+    ) -> tuple[pd.DataFrame, float, float | None]:
         """
         Return (table, total value, plain mean score) of *holdings*; see `PortfolioAnalysis`.
 
@@ -136,133 +199,49 @@ class Market:
             raise ProviderError("portfolio", "no_data", f"no position can be priced ({reasons})")
         return found.table, found.total_value, found.average_score
 
-    def _reader(self) -> _Reader:
-        return _Reader(self._cache, self._provider.current(), self._clock)
+    def categories(self, analysis: PortfolioAnalysis) -> pd.DataFrame:
+        """Return what is held in each category against its target; see `category_table`."""
+        return category_table(analysis.table, self.universes.categories)
 
-    def _each(self, read: Callable[[str], T], tickers: Sequence[str]) -> dict[str, T | ProviderError]:
-        def outcome(ticker: str) -> T | ProviderError:
-            try:
-                return read(ticker)
-            except ProviderError as exc:
-                return exc
+    def candidates(self, analysis: PortfolioAnalysis) -> dict[str, list[Score]]:
+        """
+        Return, by category that lacks something, its strongest tickers that are not held: five at most, from a
+        composite of 70 on. Of what is cached; loads nothing and counts nothing.
+        """
+        table = self.categories(analysis)
+        names = set(table["category"][table["gap"] > 0])
+        held, reader = set(analysis.table["ticker"]), self._reader()
+        lacking = [category for category in self.universes.categories if category.name in names]
+        wanted = {ticker for category in lacking for ticker in category.tickers} - held
+        known = reader.cached_scores(sorted(wanted))
+        return {category.name: _strongest(known, category.tickers) for category in lacking}
 
-        if len(tickers) == 1:
-            return {tickers[0]: outcome(tickers[0])}
-        # A pool per call: one caller who waits for slow tickers never holds up another whose are cached.
-        with ThreadPoolExecutor(min(self._workers, len(tickers)), "avcache-market") as pool:
-            return dict(zip(tickers, pool.map(outcome, tickers), strict=True))
+    def invalidate(self, ticker: str) -> int:
+        """Drop all that rests on *ticker*: its prices, its scores, every portfolio that holds it. Returns how many."""
+        return self._cache.flush_tag(parse_ticker(ticker))
 
-    def _analyze(self, reader: _Reader, held: Mapping[str, float]) -> dict[str, Any]:
-        found = self._each(reader.position, sorted(held))
-        failed = {ticker: pair for ticker, pair in found.items() if isinstance(pair, ProviderError)}
-        analysis = portfolios.analyze(
-            held,
-            {ticker: pair if isinstance(pair, ProviderError) else pair[0] for ticker, pair in found.items()},
-            {ticker: pair if isinstance(pair, ProviderError) else pair[1] for ticker, pair in found.items()},
-            source=reader.provider.name,
-            computed_at=self._clock(),
-        )
-        record = portfolios.to_record(analysis)
-        passing = next((error for error in failed.values() if error.reason in _PASSING), None)
-        if passing is not None:
-            raise _IncompleteError(passing, record)
-        return record
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """The cache, read for one operation on one provider."""
-
-    cache: Cache
-    provider: PriceProvider
-    clock: Clock
-
-    @property
-    def score_source(self) -> str:
-        return f"{self.provider.name}/{scoring.PROFILE}/{self.provider.benchmark}"
-
-    def history(self, ticker: str, stale: StalePolicy = "serve") -> PriceHistory:
-        return read(
-            self.cache,
-            f"history:{ticker}",
-            lambda: self._load_history(ticker),
-            _history_of,
-            source=self.provider.name,
-            tags=(ticker,),
-            stale=stale,
+    def _reader(
+        self,
+        stale: StalePolicy = "serve",
+        profile: str = DEFAULT_PROFILE,
+        universe: str | Sequence[str] | None = None,
+    ) -> Reader:
+        name = parse_profile(profile)
+        members = self._members(universe) if name == FACTOR else ()
+        return Reader(
+            self._cache, self._provider.current(), self.freshness, stale=stale, profile=name, universe=members
         )
 
-    def price(self, ticker: str, stale: StalePolicy = "serve") -> Price:
-        return read(
-            self.cache,
-            f"price:{ticker}",
-            lambda: prices.to_record(prices.last_price(self.input_history(ticker, stale))),
-            prices.from_record,
-            source=self.provider.name,
-            tags=(ticker,),
-            stale=stale,
-        )
-
-    def score(self, ticker: str, stale: StalePolicy = "serve") -> Score:
-        return read(
-            self.cache,
-            f"momentum:{ticker}",
-            lambda: scoring.to_record(self._compute_score(ticker, stale)),
-            scoring.from_record,
-            source=self.score_source,
-            tags=(ticker,),
-            stale=stale,
-        )
-
-    def input_history(self, ticker: str, stale: StalePolicy) -> PriceHistory:
-        """The history to compute from: a result kept as fresh is not made of stale prices while others can be had."""
-        return self.history(ticker, "refuse" if stale == "refuse" else "on_error")
-
-    def position(self, ticker: str) -> tuple[Price, Score]:
-        return self.price(ticker), self.score(ticker)
-
-    def _load_history(self, ticker: str) -> dict[str, Any]:
-        history = self.provider.history(ticker)
-        validate(history)
-        return {"ticker": history.ticker, "currency": history.currency, "prices": history.prices}
-
-    def _compute_score(self, ticker: str, stale: StalePolicy) -> Score:
-        history, unavailable = self.input_history(ticker, stale), dict[str, str]()
-
-        def optional(part: str, read: Callable[[], T]) -> T | None:
-            """None where the input of *part* cannot be had: the score says so by its coverage, and why."""
-            try:
-                return read()
-            except ProviderError as exc:
-                unavailable[part] = f"{exc.reason.replace('_', ' ')}: {exc.detail}"
-                logger.info("score.part_missing", extra={"part": part, "ticker": exc.ticker, "reason": exc.reason})
-                return None
-
-        benchmark = optional("relative", lambda: self.input_history(self.provider.benchmark, stale))
-        fundamentals = optional("fundamental", lambda: self._fundamentals(ticker))
-        return scoring.score(
-            history,
-            benchmark,
-            fundamentals,
-            source=self.provider.name,
-            computed_at=self.clock(),
-            unavailable=unavailable,
-        )
-
-    def _fundamentals(self, ticker: str) -> dict[str, float] | None:
-        return self.cache.get_or_load(
-            f"fundamentals:{ticker}", lambda: self.provider.fundamentals(ticker), source=self.provider.name
-        )
+    def _members(self, universe: str | Sequence[str] | None) -> tuple[str, ...]:
+        if universe is None or isinstance(universe, str):
+            return self.universes.get(universe or self.universes.default)
+        return parse_tickers(universe, "universe")
 
 
-def _history_of(record: dict[str, Any]) -> PriceHistory:
-    # Copy-on-write: a shallow copy shares memory, yet no caller can change the cached frame through it.
-    return PriceHistory(record["ticker"], record["prices"].copy(deep=False), record["currency"])
-
-
-class _IncompleteError(ProviderError):
-    """Carries the analysis past the cache: a position is missing that may be there in a minute."""
-
-    def __init__(self, cause: ProviderError, record: dict[str, Any]) -> None:
-        super().__init__(cause.ticker, cause.reason, cause.detail)
-        self.record = record
+def _strongest(known: Mapping[str, Score], tickers: Sequence[str]) -> list[Score]:
+    strong = [
+        known[ticker]
+        for ticker in tickers
+        if ticker in known and (known[ticker].composite_score or 0) >= _CANDIDATE_LEAST
+    ]
+    return sorted(strong, key=lambda score: (-(score.composite_score or 0), score.ticker))[:_MOST_CANDIDATES]

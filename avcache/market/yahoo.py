@@ -17,16 +17,20 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import pandas as pd
 
+from avcache.clock import Clock
 from avcache.errors import ProviderError
-from avcache.market.provider import COLUMNS, PriceHistory
+from avcache.market.provider import COLUMNS, Figures, PriceHistory
+from avcache.market.throttle import Throttle, Throttled
 
 if TYPE_CHECKING:
     from avcache.market.yahoo_session import Answer, YahooSession
@@ -36,26 +40,53 @@ __all__ = ["YahooProvider"]
 T = TypeVar("T")
 
 _PERIOD = "5y"
-_FIGURES = ("forwardPE", "pegRatio", "trailingPegRatio")
+_NUMBERS = (
+    *("forwardPE", "pegRatio", "trailingPegRatio", "yield"),
+    *("revenueGrowth", "earningsGrowth", "returnOnEquity", "profitMargins"),
+)
+_WORDS_OF_FUNDS = ("quoteType", "category", "longName")
+_FUNDS = frozenset({"ETF", "MUTUALFUND"})
 _RENAMED = {name.replace("_", " ").title(): name for name in COLUMNS}
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _TOO_MANY_REQUESTS = 429
+_WORKERS: Final = 4
+_HISTORY_REQUESTS, _FUNDAMENTALS_REQUESTS = 1, 3
+_SETTLED: Final = 15 * 60
+"""Seconds after the close until the bar of a session is final: the closing auction, and how late Yahoo's prices are."""
 
 
 class YahooProvider:
     """
     Daily prices and a few fundamentals from Yahoo Finance.
 
-    *base_url* sends every request to a stand-in for Yahoo (tests, demos, outage drills); *timeout* is
-    seconds per request. Construction opens nothing.
+    Construction opens nothing.
+
+    Args:
+        base_url: Send every request to a stand-in for Yahoo (tests, demos, outage drills).
+        timeout: Seconds per request.
+        deadline: Seconds for a whole batch; what is not there by then has timed out.
+        throttle: How often Yahoo may be asked, by all who share it; None: as often as anybody likes.
+        clock: Wall clock, in which prices are dated.
     """
 
     name = "yahoo"
     benchmark = "SPY"
 
-    def __init__(self, base_url: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        timeout: float = 10.0,
+        *,
+        deadline: float = 30.0,
+        throttle: Throttle | None = None,
+        clock: Clock = time.time,
+    ) -> None:
         self._base_url = base_url
         self._timeout = timeout
+        self._deadline = deadline
+        self._throttle = throttle
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(_WORKERS, "avcache-yahoo")
         self._lock = threading.Lock()
         self._opened: YahooSession | None = None
 
@@ -68,55 +99,97 @@ class YahooProvider:
         """Return this provider."""
         return self
 
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
+        """
+        Return five years of each of *tickers*: raw open, high, low and close, adjusted close, volume.
+
+        Four are asked at a time in all of the process; what is not there at the deadline has timed out. Rows without a
+        close are left out. A volume of nothing but zeros (indices, currencies) is NaN. An error is `unknown` only if
+        Yahoo's own words say so; an empty answer proves nothing.
+        """
+        now = self._clock()
+        return self._batch(tickers, _HISTORY_REQUESTS, lambda asked: _fetch_history(asked, now))
+
+    def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
+        """
+        Return what Yahoo has of `forwardPE`, `trailingPegRatio` and the like, and for a fund of what kind it is.
+
+        Nothing for what is `unknown`: an index has prices and no fundamentals.
+        """
+        found = self._batch(tickers, _FUNDAMENTALS_REQUESTS, _fetch_fundamentals)
+        return {
+            ticker: {} if isinstance(outcome, ProviderError) and outcome.reason == "unknown" else outcome
+            for ticker, outcome in found.items()
+        }
+
     def history(self, ticker: str) -> PriceHistory:
-        """
-        Return five years of *ticker*: raw open, high, low and close, adjusted close, volume.
-
-        Rows without a close are left out. A volume of nothing but zeros (indices, currencies) is NaN.
-
-        Raises:
-            ProviderError: `unknown` only if Yahoo's own error says so; `rate_limited`, `timeout`, else
-                `upstream_error`: an empty answer proves nothing.
-        """
-        return self._ask(ticker, _fetch_history)
-
-    def fundamentals(self, ticker: str) -> dict[str, float] | None:
-        """
-        Return those of `forwardPE`, `pegRatio`, `trailingPegRatio` that Yahoo has; None if it has none.
-
-        Raises:
-            ProviderError: As `history`, but never `unknown`: an index has prices and no fundamentals.
-        """
-        try:
-            return self._ask(ticker, _fetch_fundamentals)
-        except ProviderError as exc:
-            if exc.reason == "unknown":
-                return None
-            raise
+        """`histories` for one. Raises `ProviderError`."""
+        (found,) = self.histories([ticker]).values()
+        if isinstance(found, ProviderError):
+            raise found
+        return found
 
     def close(self) -> None:
-        """Close the session; the next call opens a new one."""
+        """Close the session, and ask nothing more of what waits; the next call opens a new one."""
+        with self._lock:
+            pool, self._pool = self._pool, ThreadPoolExecutor(_WORKERS, "avcache-yahoo")
+        pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             session, self._opened = self._opened, None
         if session is not None:
             session.close()
 
-    def _ask(self, ticker: str, fetch: Callable[[Any], T]) -> T:
+    def _batch(self, tickers: Sequence[str], requests: int, fetch: Callable[[Any], T]) -> dict[str, T | ProviderError]:
+        give_up_at = time.monotonic() + self._deadline
+
+        def outcome(ticker: str) -> T | ProviderError:
+            try:
+                return self._ask(ticker, fetch, requests, give_up_at)
+            except ProviderError as exc:
+                return exc
+
+        asked = {ticker: self._pool.submit(outcome, ticker) for ticker in tickers}
+        wait(asked.values(), timeout=self._deadline)
+        return {ticker: self._taken(ticker, future) for ticker, future in asked.items()}
+
+    def _taken(self, ticker: str, future: Future[T | ProviderError]) -> T | ProviderError:
+        if future.done() and not future.cancelled():
+            return future.result()
+        future.cancel()
+        return ProviderError(ticker, "timeout", f"not there within the {self._deadline:g} s of its batch")
+
+    def _ask(self, ticker: str, fetch: Callable[[Any], T], requests: int, give_up_at: float) -> T:
         if _ISIN.fullmatch(ticker):
             # yfinance would search the ISIN and answer for whatever symbol it finds.
             raise ProviderError(ticker, "unknown", "an ISIN; Yahoo's prices are asked by symbol")
+        self._admit(ticker, requests, give_up_at)
         yfinance = _yfinance()
         session = self._session()
         session.forget()
         _quiet()
         try:
-            return fetch(yfinance.Ticker(ticker, session=session))
+            found = fetch(yfinance.Ticker(ticker, session=session))
         except ProviderError:
             raise
         except Exception as exc:
             # yfinance keeps the answer to its first request of a symbol, even a broken one, for good.
             yfinance.data.YfData.cache_get.cache_clear()
-            raise _translated(ticker, exc, session.last_chart, self._timeout) from exc
+            error = _translated(ticker, exc, session.last_chart, self._timeout)
+            if self._throttle is not None and error.reason == "rate_limited":
+                self._throttle.refused()
+            raise error from exc
+        if self._throttle is not None:
+            self._throttle.succeeded()
+        return found
+
+    def _admit(self, ticker: str, requests: int, give_up_at: float) -> None:
+        if self._throttle is None:
+            return
+        try:
+            for _ in range(requests):
+                self._throttle.admit(max(0.0, give_up_at - time.monotonic()))
+        except Throttled as exc:
+            raise ProviderError(ticker, exc.reason, str(exc)) from exc
 
     def _session(self) -> YahooSession:
         from avcache.market.yahoo_session import YahooSession  # noqa: PLC0415 - loads libcurl
@@ -154,11 +227,22 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", category=pd.errors.Pandas4Warning, module="yfinance")
 
 
-def _fetch_history(ticker: Any) -> PriceHistory:
+def _fetch_history(ticker: Any, now: float) -> PriceHistory:
     frame = ticker.history(period=_PERIOD, auto_adjust=False, actions=True)
-    if frame.empty:
+    if frame.empty or not frame["Close"].notna().any():
         raise ProviderError(ticker.ticker, "upstream_error", "Yahoo sent no sessions and no reason")
-    return PriceHistory(ticker.ticker, _prices(frame), _currency(ticker.get_history_metadata()))
+    metadata, prices = ticker.get_history_metadata(), _prices(frame)
+    closed = frame.index[frame["Close"].notna()]
+    splits = frame.index[frame["Stock Splits"].fillna(0) != 0] if "Stock Splits" in frame else frame.index[:0]
+    return PriceHistory(
+        ticker.ticker,
+        prices,
+        _word(metadata, "currency"),
+        fetched_at=now,
+        is_complete=_is_complete(closed[-1], metadata, now),
+        last_split=splits[-1].date().isoformat() if len(splits) else None,
+        zone=_word(metadata, "exchangeTimezoneName"),
+    )
 
 
 def _prices(frame: pd.DataFrame) -> pd.DataFrame:
@@ -170,15 +254,33 @@ def _prices(frame: pd.DataFrame) -> pd.DataFrame:
     return prices
 
 
-def _currency(metadata: Mapping[str, Any]) -> str | None:
-    currency = metadata.get("currency")
-    return currency if isinstance(currency, str) and currency else None
+def _is_complete(last: pd.Timestamp, metadata: Mapping[str, Any], now: float) -> bool:
+    """Whether the session of *last* had ended, by what Yahoo says of the running or next one."""
+    regular = metadata.get("currentTradingPeriod", {}).get("regular", {})
+    begin, end = (_moment(regular.get(name)) for name in ("start", "end"))
+    if begin is None or end is None or begin.tz_convert(last.tz).date() != last.date():
+        return True
+    return now >= end.timestamp() + _SETTLED
 
 
-def _fetch_fundamentals(ticker: Any) -> dict[str, float] | None:
+def _moment(value: object) -> pd.Timestamp | None:
+    """yfinance makes timestamps of Yahoo's epoch seconds, but not always."""
+    if isinstance(value, pd.Timestamp):
+        return value
+    return pd.Timestamp(value, unit="s", tz="UTC") if isinstance(value, int) else None
+
+
+def _word(metadata: Mapping[str, Any], name: str) -> str | None:
+    found = metadata.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def _fetch_fundamentals(ticker: Any) -> Figures:
     info = ticker.get_info() or {}
-    figures = {name: float(info[name]) for name in _FIGURES if _is_number(info.get(name))}
-    return figures or None
+    figures: Figures = {name: float(info[name]) for name in _NUMBERS if _is_number(info.get(name))}
+    if info.get("quoteType") in _FUNDS:
+        figures |= {name: str(info[name]) for name in _WORDS_OF_FUNDS if isinstance(info.get(name), str)}
+    return figures
 
 
 def _is_number(value: object) -> bool:

@@ -10,12 +10,22 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes
+from avcache.formats import add_up, format_clock, format_days, format_money, format_percent, money_affixes
+from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.numbers import RETURNS, Number
 from avcache.ui.states import describe_age
 
-__all__ = ["EXAMPLE", "PortfolioView", "exported", "freshness", "portfolio_view"]
+__all__ = [
+    "EXAMPLE",
+    "PortfolioView",
+    "category_numbers",
+    "category_view",
+    "exported",
+    "freshness",
+    "portfolio_view",
+    "risk_metrics",
+]
 
 EXAMPLE: Final = "AAPL 100\nNVDA 50"
 _DASH = "–"
@@ -38,6 +48,7 @@ class PortfolioView:
     """
 
     total_value: str
+    profit: tuple[str, str] | None
     average_score: str
     weighted_score: str
     positions: str
@@ -52,22 +63,21 @@ def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label
     priced, held = len(analysis.table), len(analysis.table) + len(analysis.missing)
     return PortfolioView(
         total_value=format_money(analysis.total_value, analysis.currency) if priced else _DASH,
+        profit=_profit(analysis),
         average_score=_of_ten(analysis.average_score),
         weighted_score=_of_ten(analysis.weighted_score),
         positions=f"{priced} of {held}",
         freshness=freshness(analysis, entry, source_label, now),
-        missing=tuple(f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()),
+        missing=_missing(analysis),
         table=_table(analysis),
         numbers=_numbers(analysis),
     )
 
 
-def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, float]) -> pd.DataFrame:
+def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, Holding]) -> pd.DataFrame:
     """The analysis as it goes into a file: unrounded, with the missing positions and why they are missing."""
     priced = analysis.table.assign(currency=analysis.currency, missing="")
-    rows = [
-        {"ticker": ticker, "shares": holdings.get(ticker), "missing": why} for ticker, why in analysis.missing.items()
-    ]
+    rows = [{"ticker": name, "shares": holdings[name].shares, "missing": why} for name, why in analysis.missing.items()]
     missing = pd.DataFrame(rows, columns=["ticker", "shares", "missing"])
     both = pd.concat([priced, missing], ignore_index=True) if rows else priced
     computed = dt.datetime.fromtimestamp(analysis.computed_at, dt.UTC).isoformat(timespec="seconds")
@@ -82,8 +92,57 @@ def freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str
     else:
         computed += f", {describe_age(entry, if_stale='stale, computing again')}"
     oldest, newest = analysis.as_of_oldest, analysis.as_of_newest
-    days = [f"Prices as of {format_days(oldest, newest)}"] if oldest and newest else []
+    days = [f"Prices as of {format_days(oldest, newest)}{_fetched(analysis, now)}"] if oldest and newest else []
     return " · ".join([*days, computed, source_label])
+
+
+def _fetched(analysis: PortfolioAnalysis, now: float) -> str:
+    """When the prices were fetched: a moment, or from when to when if they are of mixed age."""
+    oldest, newest = analysis.inputs_oldest, analysis.inputs_newest
+    if oldest is None or newest is None:
+        return ""
+    if not analysis.is_mixed:
+        return f", fetched {format_clock(oldest, now)}"
+    return f", of mixed age: fetched {format_clock(oldest, now)} to {format_clock(newest, now)}"
+
+
+def _missing(analysis: PortfolioAnalysis) -> tuple[str, ...]:
+    left_out = [f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()]
+    others = (format_money(amount, currency) for currency, amount in analysis.other_currencies.items())
+    worth = ", ".join(others)
+    return (*left_out, *([f"Not in the total, being in another currency: {worth}"] if worth else []))
+
+
+def _profit(analysis: PortfolioAnalysis) -> tuple[str, str] | None:
+    """What the positions with a cost basis have gained, in money and of their cost; None if there are none."""
+    if analysis.profit is None or not analysis.cost:
+        return None
+    sign = "+" if analysis.profit >= 0 else "-"
+    money = f"{sign}{format_money(abs(analysis.profit), analysis.currency)}"
+    return money, f"{_signed(analysis.profit / analysis.cost)} of cost"
+
+
+def risk_metrics(analysis: PortfolioAnalysis) -> dict[str, str]:
+    """The portfolio as a whole, by label; a dash where there are too few sessions."""
+    risk, returns = analysis.risk, analysis.returns
+    beta, effective = risk["beta"], risk["effective_positions"]
+    return {
+        "Last session": _signed(returns["1d"]),
+        "Return, 1 year": _signed(risk["return_1y"]),
+        "Volatility, 1 year": format_percent(risk["volatility_1y"]),
+        "Deepest fall": _signed(risk["max_drawdown"]),
+        "Beta": _DASH if beta is None else f"{beta:.2f}",
+        "Effective positions": _DASH if effective is None else f"{effective:.1f}",
+    }
+
+
+def _unit(currency: str | None) -> str:
+    """Behind a heading; a sign before the amount would stand before the minus."""
+    return f", {currency}" if currency else ""
+
+
+def _signed(share: float | None) -> str:
+    return _DASH if share is None else f"{100 * share:+.1f} %"
 
 
 def _of_ten(score: float | None) -> str:
@@ -103,10 +162,51 @@ def _table(analysis: PortfolioAnalysis) -> pd.DataFrame:
             "coverage_percent": 100 * table["coverage"],
             "shares": table["shares"],
             "price": table["price"],
+            **_costs(table),
             **{name: 100 * table[name.removesuffix("_percent")] for name in _PERCENTS},
             "as_of": [dt.date.fromisoformat(day) for day in table["as_of"]],
         }
     )
+
+
+def _costs(table: pd.DataFrame) -> dict[str, pd.Series[float]]:
+    """Columns of profit, where any position has a cost basis."""
+    if not table["cost"].notna().any():
+        return {}
+    return {"profit": table["profit"], "profit_percent": 100 * table["profit_share"]}
+
+
+def category_view(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Categories as the page shows them, those last that have neither a target nor a position.
+
+    Columns: category, target_percent, actual_percent, gap_percent (points), gap_value, priority, positions, score.
+    """
+    shown = pd.DataFrame(
+        {
+            "category": table["category"],
+            "target_percent": 100 * table["target"],
+            "actual_percent": 100 * table["actual"],
+            "gap_percent": 100 * table["gap"],
+            "gap_value": table["gap_value"],
+            "priority": table["priority"],
+            "positions": table["positions"],
+            "score": table["score"],
+        }
+    )
+    return shown[(table["target"] > 0) | (table["positions"] > 0)].reset_index(drop=True)
+
+
+def category_numbers(currency: str | None) -> dict[str, Number]:
+    """How the numbers of `category_view` look."""
+    return {
+        "target_percent": Number("Target", "%.0f %%", "Share of the value it is meant to have"),
+        "actual_percent": Number("Actual", "%.1f %%", "Share of the value it has"),
+        "gap_percent": Number("Gap, points", "%+.1f", "Target less actual"),
+        "gap_value": Number(f"Gap{_unit(currency)}", "%+,.0f", "What would have to be bought, or sold if negative"),
+        "positions": Number("Positions", "%d", ""),
+        "score": Number("Mean score", "%.2f", "Plain mean of its scored positions, 0 to 10"),
+    }
 
 
 def _added(analysis: PortfolioAnalysis) -> list[float | None]:
@@ -129,5 +229,7 @@ def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
         "coverage_percent": Number("Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"),
         "shares": Number("Shares", "%,.6g", ""),
         "price": Number("Price", f"{before}%,.2f{after}", "Last close, not adjusted"),
+        "profit": Number(f"Profit{_unit(analysis.currency)}", f"%+,.{digits}f", "Value above the cost basis"),
+        "profit_percent": Number("of cost", "%+.1f %%", "Profit as a share of the cost basis"),
         **_PERCENTS,
     }

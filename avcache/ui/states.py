@@ -8,7 +8,7 @@ from typing import Final
 from avcache.core.peek import Peek
 from avcache.formats import format_age
 
-__all__ = ["STATE_COLOURS", "aged", "describe_age", "state_of"]
+__all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "state_of"]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
@@ -19,6 +19,14 @@ STATE_COLOURS: Final = {
     "foreign": "gray",
     "waiting": "gray",
 }
+
+
+SESSIONS: Final = {
+    "running": "the session is running",
+    "closed": "market closed, last close",
+    "behind": "older than the last close",
+}
+"""What a price is, by `avcache.market.freshness.Session`."""
 
 
 def state_of(entry: Peek) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -286,10 +287,10 @@ class Gate(MemoryProvider):
         self.entered = threading.Event()
         self.opened = threading.Event()
 
-    def history(self, ticker: str) -> Any:
+    def histories(self, tickers: Sequence[str]) -> Any:
         self.entered.set()
         assert self.opened.wait(10)
-        return super().history(ticker)
+        return super().histories(tickers)
 
 
 # -- errors ----------------------------------------------------------------------------------------

@@ -1,57 +1,47 @@
-"""Test doubles: a cache in a dict, providers in memory, and histories made of a list of closes."""
+"""A cache with a clock that stands still, providers in memory, and histories made of a list of closes."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from avcache import runtime
+from avcache.backends.memory import MemoryBackend
+from avcache.clock import ManualClock
+from avcache.config import Settings
+from avcache.core.cache import Cache
+from avcache.core.store import CacheLimits
 from avcache.errors import ProviderError
-from avcache.market.caching import StalePolicy
-from avcache.market.provider import COLUMNS, PriceHistory, PriceProvider
+from avcache.market.freshness import Freshness
+from avcache.market.provider import COLUMNS, Figures, PriceHistory, PriceProvider
+from avcache.market.scoring import COMPOSITES, DEFAULT_PROFILE, Score, Subject, scores
+from avcache.market.service import Market
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from avcache.market.calendar import Calendar
 
 
-class DictCache:
-    """A test double of the cache: keeps everything for ever, one load per key at a time."""
+class Kept:
+    """A real cache in memory with the namespaces of the runtime, and the clock of all its entries."""
 
-    def __init__(self) -> None:
-        self.entries: dict[str, tuple[str, object]] = {}
-        self.tags: dict[str, tuple[str, ...]] = {}
-        self._locks: dict[str, threading.RLock] = {}
-        self._lock = threading.Lock()
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self.clock = ManualClock()
+        backend = MemoryBackend(clock=self.clock, wall=self.clock)
+        self.settings = Settings.from_env(settings or {})
+        self.cache = Cache(
+            backend,
+            runtime.namespaces(self.settings),
+            limits=CacheLimits(jitter=0.0, failure_throttle=0.0),
+            wall=self.clock,
+        )
 
-    def delete(self, key: str) -> int:
-        """Drop *key*."""
-        return int(self.entries.pop(key, None) is not None)
-
-    def get_or_load(
-        self,
-        key: str,
-        load: Callable[[], T],
-        *,
-        ttl: float | None = None,
-        stale_ttl: float | None = None,
-        source: str = "",
-        tags: Sequence[str] = (),
-        stale: StalePolicy = "serve",  # noqa: ARG002 - nothing here ever grows stale
-    ) -> T:
-        """Return the value of *key* that *source* wrote, or load it."""
-        assert ttl is None or ttl > 0
-        assert stale_ttl is None or stale_ttl > 0
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.RLock())
-        with lock:
-            if key in self.entries and self.entries[key][0] == source:
-                return self.entries[key][1]  # type: ignore[return-value]
-            value = load()
-            self.entries[key] = (source, value)
-            self.tags[key] = tuple(tags)
-            return value
+    def market(self, provider: PriceProvider, calendar: Calendar | None = None) -> Market:
+        """A market on it."""
+        return Market(self.cache, provider, freshness=Freshness(self.clock, calendar=calendar))
 
 
 class MemoryProvider:
@@ -62,38 +52,34 @@ class MemoryProvider:
     def __init__(
         self,
         histories: Mapping[str, PriceHistory | ProviderError],
-        figures: Mapping[str, dict[str, float] | ProviderError] | None = None,
+        figures: Mapping[str, Figures | ProviderError] | None = None,
         name: str = "memory",
         benchmark: str = "MKT",
     ) -> None:
         self.name = name
         self.benchmark = benchmark
-        self.histories = dict(histories)
+        self.given = dict(histories)
         self.figures = dict(figures or {})
         self.asked: Counter[str] = Counter()
+        self.batches: list[tuple[str, ...]] = []
         self._lock = threading.Lock()
 
     def current(self) -> PriceProvider:
         """Return this provider."""
         return self
 
-    def history(self, ticker: str) -> PriceHistory:
-        """Return the history given, or raise the error given."""
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
+        """Return the histories or the errors given."""
         with self._lock:
-            self.asked[ticker] += 1
-        found = self.histories.get(ticker, ProviderError(ticker, "unknown", "not in memory"))
-        if isinstance(found, ProviderError):
-            raise found
-        return found
+            self.asked.update(tickers)
+            self.batches.append(tuple(tickers))
+        return {ticker: self.given.get(ticker, ProviderError(ticker, "unknown", "not in memory")) for ticker in tickers}
 
-    def fundamentals(self, ticker: str) -> dict[str, float] | None:
-        """Return the figures given, or raise the error given."""
+    def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
+        """Return the figures or the errors given."""
         with self._lock:
-            self.asked[f"fundamentals:{ticker}"] += 1
-        found = self.figures.get(ticker)
-        if isinstance(found, ProviderError):
-            raise found
-        return found
+            self.asked.update(f"fundamentals:{ticker}" for ticker in tickers)
+        return {ticker: self.figures.get(ticker, {}) for ticker in tickers}
 
 
 def history(
@@ -111,6 +97,18 @@ def history(
     if volumes is not None:
         frame["volume"] = [float(volume) for volume in volumes]
     return PriceHistory(ticker, frame, currency)
+
+
+def score_of(
+    of: PriceHistory,
+    benchmark: PriceHistory | None = None,
+    figures: Figures | None = None,
+    profile: str = DEFAULT_PROFILE,
+) -> Score:
+    """Return the score of one history."""
+    subject = Subject(of, benchmark, figures)
+    (found,) = scores([subject], source="memory", computed_at=1_700_000_000.0, profile=COMPOSITES[profile]).values()
+    return found
 
 
 def steady(daily: float, rows: int = 300, ticker: str = "AAPL", currency: str | None = "USD") -> PriceHistory:

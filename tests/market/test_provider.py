@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import resources
 from unittest.mock import Mock
 
@@ -18,7 +19,7 @@ from avcache.errors import ProviderError
 from avcache.market.auto import AutoProvider
 from avcache.market.provider import COLUMNS, PriceHistory, PriceProvider, validate
 from avcache.market.sample import SampleProvider
-from avcache.market.universe import SAMPLE_25, UNIVERSES
+from avcache.market.universe import SAMPLE_25
 from tests.market.doubles import MemoryProvider, history, steady
 
 PATIENCE = 5.0
@@ -32,11 +33,13 @@ class GatedProvider(MemoryProvider):
         self.probed = threading.Semaphore(0)
         self.error: Exception | None = ProviderError("SPY", "timeout", "no answer")
 
-    def history(self, ticker: str) -> PriceHistory:
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
         try:
+            if isinstance(self.error, ProviderError):
+                return dict.fromkeys(tickers, self.error)
             if self.error is not None:
                 raise self.error
-            return super().history(ticker)
+            return super().histories(tickers)
         finally:
             self.probed.release()
 
@@ -73,7 +76,7 @@ def test_the_sample_is_the_file_its_readme_describes() -> None:
 def test_the_sample_has_the_stocks_of_its_universe() -> None:
     sample = SampleProvider()
 
-    assert sample.tickers == SAMPLE_25 == UNIVERSES["Sample 25"]
+    assert sample.tickers == SAMPLE_25
     assert len(SAMPLE_25) == 25
     assert sample.label == "Sample prices, last day 2022-12-28"
 
@@ -137,14 +140,37 @@ def test_dates_that_do_not_increase_are_refused(order: list[int]) -> None:
         validate(PriceHistory("AAPL", found.prices.iloc[order], "USD"))
 
 
+@pytest.mark.parametrize("last", [10_001.0, 0.5])
+def test_a_jump_by_a_hundred_without_a_split_is_refused(last: float) -> None:
+    before = history([99.0, 100.0])
+
+    with pytest.raises(ProviderError, match=f"from 100 to {last:g} without a split") as caught:
+        validate(history([99.0, 100.0, last]), before)
+
+    assert caught.value.reason == "upstream_error"
+
+
+def test_a_jump_with_a_split_since_is_none() -> None:
+    before, after = history([99.0, 100.0]), history([99.0, 100.0, 0.5])
+
+    validate(replace(after, last_split=after.as_of), before)
+
+
+def test_a_batch_says_of_each_ticker_what_became_of_it() -> None:
+    found = SampleProvider().histories(["AAPL", "NOPE", "KO"])
+
+    assert [type(outcome) for outcome in found.values()] == [PriceHistory, ProviderError, PriceHistory]
+    assert list(found) == ["AAPL", "NOPE", "KO"]
+
+
 def test_construction_probes_nothing(auto: AutoProvider, live: GatedProvider) -> None:
     assert (auto.name, auto.benchmark, auto.label) == (
         "sample",
         "^GSPC",
         "Sample prices, last day 2022-12-28",
     )
-    assert len(auto.history("AAPL").prices) == 1257
-    assert auto.fundamentals("AAPL") is None
+    assert isinstance(auto.histories(["AAPL"])["AAPL"], PriceHistory)
+    assert auto.fundamentals(["AAPL"]) == {"AAPL": {}}
     assert not live.probed.acquire(blocking=False)
 
 
@@ -180,7 +206,7 @@ def test_probing_survives_a_provider_with_a_bug(
 
 def test_an_answer_unfit_for_the_cache_is_no_answer(auto: AutoProvider, live: GatedProvider) -> None:
     live.error = None
-    live.histories["SPY"] = history([1.0], "SPY")
+    live.given["SPY"] = history([1.0], "SPY")
     auto.start()
     assert live.probed.acquire(timeout=PATIENCE)
     assert live.probed.acquire(timeout=PATIENCE)

@@ -1,19 +1,15 @@
-"""What people type becomes tickers, holdings and one key per portfolio."""
+"""What people type becomes tickers."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from avcache.errors import InvalidInput
-from avcache.market.tickers import parse_holdings, parse_ticker, parse_tickers, portfolio_key
-
-SHARES = st.floats(min_value=1e-6, max_value=1e9)
+from avcache.market.tickers import parse_ticker, parse_tickers, shortened, ticker_or_none
 
 
 @pytest.mark.parametrize(
@@ -65,70 +61,50 @@ def test_a_list_over_the_limit_is_refused() -> None:
         parse_tickers("A B C", limit=2)
 
 
-@pytest.mark.parametrize(
-    "pasted",
-    [
-        "AAPL 100\nKO 2.5",
-        "aapl,100\nko,2.5",
-        "AAPL: 100\nKO: 2.5",
-        "AAPL\t100\nKO\t2.5",
-        "AAPL;100\r\nKO ; 2.5\r\n",
-        "Ticker,Shares\nAAPL,100\nKO,2.5",
-        "\nSymbol  Quantity\n\nAAPL  +1e2\n\nKO .25e1\n",
-        "AAPL 60\nKO 2.5\naapl 40",
-    ],
-)
-def test_pasted_lines_become_holdings(pasted: str) -> None:
-    assert parse_holdings(pasted) == {"AAPL": 100.0, "KO": 2.5}
+def test_repetitions_do_not_count_towards_the_limit() -> None:
+    assert parse_tickers("A B A " * 300, limit=2) == ("A", "B")
 
 
-def test_the_shares_of_one_ticker_are_summed() -> None:
-    assert parse_holdings({"aapl": 1, "AAPL": 2.5, "KO": np.float64(3)}) == {"AAPL": 3.5, "KO": 3.0}
+def test_a_list_that_is_far_too_long_is_refused_before_it_is_read() -> None:
+    with pytest.raises(InvalidInput, match="1 to 500 tickers are allowed, 10001 found"):
+        parse_tickers(["no ticker"] * 10_001)
 
 
-def test_every_bad_line_is_named_with_its_number() -> None:
+def test_of_many_bad_tickers_twenty_are_named() -> None:
     with pytest.raises(InvalidInput) as caught:
-        parse_holdings("AAPL 100\nKO\nMSFT ten\n\nA/B 3\nNVDA,100,150")
+        parse_tickers([f"bad/{number}" for number in range(35)])
 
-    message = str(caught.value).split("not understood: ")[1]
-    assert message.startswith("line 2 'KO'; line 3 'MSFT ten'; line 5 'A/B 3'; line 6 'NVDA,100,150'; ")
-    assert "AAPL" not in message
-
-
-@pytest.mark.parametrize("shares", [0, -1, math.nan, math.inf, True, np.True_, None, "x", 10**400])
-def test_shares_are_finite_and_more_than_nothing(shares: object) -> None:
-    given_: Mapping[str, object] = {"AAPL": shares}
-
-    with pytest.raises(InvalidInput, match="'AAPL'"):
-        parse_holdings(given_)  # type: ignore[arg-type]
+    assert "'bad/19' and 15 more; a ticker has" in caught.value.allowed
+    assert "bad/20" not in caught.value.allowed
 
 
-@pytest.mark.parametrize("given_", ["", "Ticker Shares", {}])
-def test_a_portfolio_holds_something(given_: str | dict[str, float]) -> None:
-    with pytest.raises(InvalidInput, match="1 to 500 positions"):
-        parse_holdings(given_)
+@pytest.mark.parametrize("bad", ["x" * 1000, "é" * 1000, ["x" * 1000], [10**5000], [None], [b"x" * 1000]])
+def test_no_message_repeats_a_long_text(bad: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_tickers(bad)
+    with pytest.raises(InvalidInput) as caught_one:
+        parse_ticker(bad)
+
+    assert "x" * 41 not in caught.value.allowed
+    assert "x" * 61 not in str(caught.value) + str(caught_one.value)
+    assert len(str(caught.value)) < 300
 
 
-def test_one_portfolio_has_one_key_however_it_is_written() -> None:
-    key = portfolio_key({"AAPL": 100})
-
-    assert key == portfolio_key({"aapl": 100.0}) == portfolio_key({"AAPL": 60, " aapl ": 40})
-    assert key.removeprefix("portfolio:").isalnum()
-    assert len(key) == len("portfolio:") + 16
-    assert key != portfolio_key({"AAPL": 100.5})
+def test_piled_up_accents_are_refused_at_once() -> None:
+    assert ticker_or_none("a" + "\u0316\u0301" * 100_000) is None
 
 
-@given(st.dictionaries(st.sampled_from("ABCDEFGH"), SHARES, min_size=1), st.randoms())
-def test_the_order_of_the_holdings_changes_no_key(holdings: dict[str, float], random: object) -> None:
-    names = list(holdings)
-    random.shuffle(names)  # type: ignore[attr-defined]
+@given(st.text(), st.integers(1, 80))
+def test_a_shortened_text_is_the_text_or_its_beginning(text: str, most: int) -> None:
+    short = shortened(text, most)
 
-    assert portfolio_key({name.lower(): holdings[name] for name in names}) == portfolio_key(holdings)
+    assert short == text if len(text) <= most else len(short) == most
+    assert text.startswith(short.removesuffix("…"))
 
 
 @given(st.text(max_size=40))
 def test_no_text_crashes_the_parsers(text: str) -> None:
-    for parse in (parse_ticker, parse_tickers, parse_holdings):
+    for parse in (parse_ticker, parse_tickers):
         try:
             parse(text)
         except InvalidInput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,13 @@ import pytest
 import yfinance
 
 from avcache.errors import FailureReason, ProviderError
-from avcache.market.provider import COLUMNS, validate
+from avcache.market.price import Price
+from avcache.market.provider import COLUMNS, PriceHistory, validate
 from avcache.market.sample import SampleProvider
-from avcache.market.service import Market
+from avcache.market.throttle import Throttle
 from avcache.market.yahoo import YahooProvider
 from avcache.market.yahoo_session import YahooSession
-from tests.market.doubles import DictCache
+from tests.market.doubles import Kept
 from tests.yahoo_server import FIGURES, Fault, YahooServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,23 +153,155 @@ def test_a_symbol_recovers_once_yahoo_does(yahoo: YahooServer, provider: YahooPr
     assert len(provider.history("AAPL").prices) == 1257
 
 
-def test_one_bad_ticker_among_several_spoils_no_other(yahoo: YahooServer, provider: YahooProvider) -> None:
-    yahoo.faults |= {"KO": Fault.RATE_LIMITED, "XOM": Fault.HTML_PAGE}
-    market = Market(DictCache(), provider)
+FAULTS = {
+    "AAPL": (Fault.RATE_LIMITED, "rate_limited"),
+    "BAC": (Fault.UNKNOWN, "unknown"),
+    "CVX": (Fault.HTML_PAGE, "upstream_error"),
+    "GE": (Fault.ERROR_500, "upstream_error"),
+    "JNJ": (Fault.UNAVAILABLE, "upstream_error"),
+    "KO": (Fault.SILENT, "timeout"),
+    "LLY": (Fault.EMPTY, "upstream_error"),
+    "MRK": (Fault.DOWN_PAGE, "upstream_error"),
+}
+TWENTY = SAMPLE.tickers[:20]
 
-    prices = market.prices("AAPL KO META NOPE XOM MSFT")
 
-    failed = {ticker: p.reason for ticker, p in prices.items() if isinstance(p, ProviderError)}
-    assert failed == {"KO": "rate_limited", "NOPE": "unknown", "XOM": "upstream_error"}
-    assert list(prices) == ["AAPL", "KO", "META", "NOPE", "XOM", "MSFT"]
+@pytest.mark.parametrize("bad", FAULTS)
+def test_one_bad_ticker_among_twenty_spoils_no_other(yahoo: YahooServer, tmp_path: Path, bad: str) -> None:
+    _forget_everything(tmp_path)
+    fault, reason = FAULTS[bad]
+    yahoo.faults[bad] = fault
+    provider = YahooProvider(base_url=yahoo.url, timeout=0.5 if fault is Fault.SILENT else 5.0)
+    kept = Kept()
+
+    prices = kept.market(provider).prices(TWENTY)
+    provider.close()
+
+    failed = {ticker: found.reason for ticker, found in prices.items() if isinstance(found, ProviderError)}
+    assert failed == {bad: reason}
+    assert sum(isinstance(found, Price) for found in prices.values()) == 19
+    known = {key.partition(":")[2] for key in kept.cache.keys("history:*")}
+    # That Yahoo knows no such ticker is kept; nothing else of it is.
+    assert known == set(TWENTY) - (set() if reason == "unknown" else {bad})
+    if reason == "unknown":
+        assert kept.cache.get_entry(f"history:{bad}").miss == "absent"
+
+
+def test_a_batch_asks_once_for_each_ticker_and_once_for_the_benchmark(
+    yahoo: YahooServer, provider: YahooProvider
+) -> None:
+    kept = Kept()
+    kept.market(provider).scores(TWENTY)
+    first = yahoo.charts()
+
+    kept.clock.advance(3600 * 48)  # past every stale time: all is loaded anew
+    kept.market(provider).scores(TWENTY)
+
+    # What yfinance has not seen yet costs it a second request, for the time zone.
+    assert first == dict.fromkeys([*TWENTY, "SPY"], 2)
+    assert yahoo.charts() - first == dict.fromkeys([*TWENTY, "SPY"], 1)
+
+
+def test_a_refusal_opens_the_breaker_for_all_processes_and_stale_prices_are_served(
+    yahoo: YahooServer, tmp_path: Path
+) -> None:
+    _forget_everything(tmp_path)
+    kept = Kept()
+    providers = [
+        YahooProvider(
+            base_url=yahoo.url, throttle=Throttle(kept.cache, "yahoo", rate=1000, wall=kept.clock), clock=kept.clock
+        )
+        for _ in range(2)
+    ]
+    ours, theirs = (kept.market(provider) for provider in providers)
+    before = ours.score("AAPL")
+    kept.clock.advance(3600)
+    yahoo.faults["KO"] = Fault.RATE_LIMITED
+    refused = ours.scores("KO")["KO"]
+    asked = len(yahoo.requests)
+
+    others = theirs.prices("META MSFT")
+    stale = theirs.score("AAPL")
+    price = theirs.price("AAPL", stale="on_error")
+
+    assert isinstance(refused, ProviderError)
+    assert refused.reason == "rate_limited"
+    assert {found.reason for found in others.values() if isinstance(found, ProviderError)} == {"rate_limited"}
+    assert len(yahoo.requests) == asked
+    assert stale.composite_score == before.composite_score
+    assert (price.price, price.fetched_at) == (before.price, kept.clock() - 3600)
+    kept.clock.advance(61)
+    assert isinstance(theirs.prices("META")["META"], Price)
+    for provider in providers:
+        provider.close()
+
+
+def test_what_is_not_there_at_the_deadline_has_timed_out(yahoo: YahooServer, tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    yahoo.faults |= dict.fromkeys(("AAPL", "KO", "META", "MSFT"), Fault.SILENT)
+    provider = YahooProvider(base_url=yahoo.url, timeout=1.5, deadline=0.5)
+    begun = time.monotonic()
+
+    found = provider.histories(["AAPL", "KO", "META", "MSFT", "XOM"])
+
+    assert time.monotonic() - begun < 1.4
+    assert {ticker: error.reason for ticker, error in found.items() if isinstance(error, ProviderError)} == (
+        dict.fromkeys(("AAPL", "KO", "META", "MSFT", "XOM"), "timeout")
+    )
+    yahoo.faults.clear()
+    provider.close()
+
+
+def test_a_bucket_without_tokens_is_a_timeout(yahoo: YahooServer, provider: YahooProvider) -> None:
+    kept = Kept()
+    slow = YahooProvider(
+        base_url=yahoo.url, deadline=1.0, throttle=Throttle(kept.cache, "yahoo", rate=0.1, burst=1, wall=kept.clock)
+    )
+
+    found = [slow.histories([ticker])[ticker] for ticker in ("AAPL", "KO")]
+    slow.close()
+
+    assert isinstance(found[0], PriceHistory)
+    assert isinstance(found[1], ProviderError)
+    assert found[1].reason == "timeout"
+    assert yahoo.charts()["KO"] == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_complete"), [(3600, False), (6.5 * 3600 + 60, False), (6.5 * 3600 + 901, True), (86_400, True)]
+)
+def test_a_bar_is_complete_a_quarter_of_an_hour_after_the_close(
+    yahoo: YahooServer, tmp_path: Path, seconds: float, is_complete: bool
+) -> None:
+    _forget_everything(tmp_path)
+    opened = pd.Timestamp("2022-12-28 09:30", tz="America/New_York").timestamp()
+    provider = YahooProvider(base_url=yahoo.url, clock=lambda: opened + seconds)
+
+    history = provider.history("AAPL")
+    provider.close()
+
+    assert (history.is_complete, history.fetched_at) == (is_complete, opened + seconds)
+    assert history.zone == "America/New_York"
+
+
+def test_a_score_leaves_a_running_session_out_and_its_price_does_not(yahoo: YahooServer, tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    opened = pd.Timestamp("2022-12-28 09:30", tz="America/New_York").timestamp()
+    provider = YahooProvider(base_url=yahoo.url, clock=lambda: opened + 3600)
+
+    score = Kept().market(provider).score("AAPL")
+    provider.close()
+
+    assert (score.as_of, score.bar_complete, score.rows) == ("2022-12-27", False, 1256)
+    assert score.price == SAMPLE.history("AAPL").prices["close"].iloc[-1]
 
 
 def test_fundamentals_are_the_finite_figures_of_yahoo(provider: YahooProvider) -> None:
-    assert provider.fundamentals("AAPL") == FIGURES
+    assert provider.fundamentals(["AAPL"]) == {"AAPL": FIGURES}
 
 
 def test_a_symbol_without_fundamentals_has_none(provider: YahooProvider) -> None:
-    assert provider.fundamentals("NOPE") is None
+    assert provider.fundamentals(["NOPE"]) == {"NOPE": {}}
 
 
 @pytest.mark.parametrize(
@@ -183,10 +317,10 @@ def test_fundamentals_fail_with_a_reason(
 ) -> None:
     yahoo.faults["AAPL"] = fault
 
-    with pytest.raises(ProviderError) as caught:
-        provider.fundamentals("AAPL")
+    found = provider.fundamentals(["AAPL"])["AAPL"]
 
-    assert caught.value.reason == reason
+    assert isinstance(found, ProviderError)
+    assert found.reason == reason
 
 
 def test_a_first_history_asks_for_two_charts_a_later_one_for_one(yahoo: YahooServer, provider: YahooProvider) -> None:
@@ -199,7 +333,7 @@ def test_a_first_history_asks_for_two_charts_a_later_one_for_one(yahoo: YahooSer
 
 
 def test_fundamentals_take_three_requests(yahoo: YahooServer, provider: YahooProvider) -> None:
-    provider.fundamentals("AAPL")
+    provider.fundamentals(["AAPL"])
 
     asked = [request.path.split("/")[-2] for request in yahoo.requests if request.symbol == "AAPL"]
     assert asked == ["quoteSummary", "finance", "timeseries"]
@@ -208,7 +342,7 @@ def test_fundamentals_take_three_requests(yahoo: YahooServer, provider: YahooPro
 def test_scoring_a_ticker_costs_one_fetch_of_it_and_one_of_the_benchmark(
     yahoo: YahooServer, provider: YahooProvider
 ) -> None:
-    market = Market(DictCache(), provider)
+    market = Kept().market(provider)
 
     score = market.score("AAPL")
     market.price("AAPL")
@@ -220,7 +354,7 @@ def test_scoring_a_ticker_costs_one_fetch_of_it_and_one_of_the_benchmark(
 
 def test_all_hosts_are_yahoos_and_no_other_is_called(yahoo: YahooServer, provider: YahooProvider) -> None:
     provider.history("AAPL")
-    provider.fundamentals("AAPL")
+    provider.fundamentals(["AAPL"])
 
     assert {request.host for request in yahoo.requests} == {
         "fc.yahoo.com",

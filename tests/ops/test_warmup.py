@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -27,10 +27,10 @@ class Gate(MemoryProvider):
         self.opened = threading.Event()
         self.entered = threading.Semaphore(0)
 
-    def history(self, ticker: str) -> PriceHistory:
+    def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
         self.entered.release()
         assert self.opened.wait(10)
-        return super().history(ticker)
+        return super().histories(tickers)
 
 
 class Bench:
@@ -93,7 +93,7 @@ def test_what_is_stale_is_loaded_again(bench: Bench, provider: MemoryProvider) -
     bench.run("AAPL")
     bench.clock.advance(301)  # price and history are past their ttl, the score is not
     assert bench.warmup.coverage("AAPL").rows == {"AAPL": ("stale", "fresh")}
-    provider.histories["AAPL"] = steady(0.002)
+    provider.given["AAPL"] = steady(0.002)
 
     job = bench.run("AAPL")
 
@@ -106,7 +106,7 @@ def test_what_is_stale_is_loaded_again(bench: Bench, provider: MemoryProvider) -
 def test_a_stale_value_does_not_stand_in_for_a_load_that_failed(bench: Bench, provider: MemoryProvider) -> None:
     bench.run("AAPL")
     bench.clock.advance(301)
-    provider.histories["AAPL"] = ProviderError("AAPL", "timeout", "no answer within 10 s")
+    provider.given["AAPL"] = ProviderError("AAPL", "timeout", "no answer within 10 s")
 
     job = bench.run("AAPL")
 
@@ -115,7 +115,7 @@ def test_a_stale_value_does_not_stand_in_for_a_load_that_failed(bench: Bench, pr
 
 
 def test_one_ticker_that_fails_spoils_no_other(bench: Bench, provider: MemoryProvider) -> None:
-    provider.histories["KO"] = ProviderError("KO", "rate_limited", "too many requests")
+    provider.given["KO"] = ProviderError("KO", "rate_limited", "too many requests")
 
     job = bench.run("AAPL KO NONE1 MSFT")
 
@@ -127,10 +127,10 @@ def test_one_ticker_that_fails_spoils_no_other(bench: Bench, provider: MemoryPro
 def test_an_error_of_ours_is_logged_and_told_without_its_inside(
     bench: Bench, provider: MemoryProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(ticker: str) -> PriceHistory:
+    def broken(tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
         raise ZeroDivisionError("secret inside")
 
-    monkeypatch.setattr(provider, "history", broken)
+    monkeypatch.setattr(provider, "histories", broken)
 
     job = bench.run("AAPL")
 

@@ -220,7 +220,22 @@ def test_the_example_is_filled_in_and_analysed_on_request() -> None:
         "Average score": "0.83 of 10",
         "Weighted score": "0.82 of 10",
         "Positions priced": "2 of 2",
+        "Last session": "-2.2 %",
+        "Return, 1 year": "-40.5 %",
+        "Volatility, 1 year": "43.2 %",
+        "Deepest fall": "-45.1 %",
+        "Beta": "1.41",
+        "Effective positions": "1.9",
     }
+    assert len(app.dataframe) == 2  # positions, categories
+
+
+def test_a_cost_basis_shows_the_profit() -> None:
+    app = open_page(PORTFOLIO)
+
+    analyse(app, "ticker,shares,cost basis\nAAPL,100,10000\nNVDA,50,")
+
+    assert metrics(app)["Profit, +26.0 % of cost"] == "+$2,604"
 
 
 def test_one_unknown_ticker_is_left_out_and_named() -> None:

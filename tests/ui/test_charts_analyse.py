@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avcache.market import scoring
 from avcache.market.sample import SampleProvider
 from avcache.ui.charts.analyse import contribution_chart, price_chart, weight_chart
 from avcache.ui.momentum.prices import PriceView, price_view
 from avcache.ui.momentum.score import breakdown
-from tests.market.doubles import history
+from tests.market.doubles import history, score_of
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def view(sample: SampleProvider, ticker: str, span: str = "1Y") -> PriceView:
 
 
 def parts(sample: SampleProvider, ticker: str) -> pd.DataFrame:
-    score = scoring.score(sample.history(ticker), sample.history("^GSPC"), None, source="sample", computed_at=0.0)
+    score = score_of(sample.history(ticker), sample.history("^GSPC"))
     return breakdown(score)
 
 

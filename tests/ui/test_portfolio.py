@@ -10,12 +10,13 @@ import pytest
 
 from avcache import runtime
 from avcache.core.peek import Peek
+from avcache.market.holdings import parse_holdings
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
 from avcache.ui.portfolio import PortfolioView, exported, portfolio_view
 
-HOLDINGS = {"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0}
+HOLDINGS = parse_holdings({"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,9 @@ def test_a_position_without_a_score_adds_nothing(analysis: PortfolioAnalysis) ->
 def test_every_number_has_a_column(analysis: PortfolioAnalysis) -> None:
     view = seen(analysis)
 
-    assert set(view.numbers) <= set(view.table.columns)
+    optional = {"profit", "profit_percent"}  # where there is a cost basis
+    assert set(view.numbers) - optional <= set(view.table.columns)
+    assert not optional & set(view.table.columns)
     assert view.numbers["price"].format == "$%,.2f"
 
 
@@ -113,7 +116,7 @@ def test_the_file_has_the_missing_positions_too(analysis: PortfolioAnalysis) -> 
 
 
 def test_the_file_of_a_portfolio_that_cannot_be_priced_names_what_is_missing(wired: Runtime) -> None:
-    table = exported(wired.market.portfolio({"FOO": 1.0}), {"FOO": 1.0})
+    table = exported(wired.market.portfolio({"FOO": 1.0}), parse_holdings({"FOO": 1.0}))
 
     assert table["ticker"].tolist() == ["FOO"]
     assert pd.isna(table["value"][0])

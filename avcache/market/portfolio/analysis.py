@@ -1,37 +1,24 @@
-"""What a portfolio is worth and how it scores."""
+"""All there is to say about a portfolio."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import pandas as pd
 
 from avcache.errors import ProviderError
-from avcache.market.price import Price
-from avcache.market.scoring import Score
+from avcache.market.freshness import span
+from avcache.market.portfolio.history import correlation, growth, risk
+from avcache.market.portfolio.positions import Position, position_table, total_returns
+from avcache.market.provider import PriceHistory
 
 __all__ = ["PortfolioAnalysis", "analyze", "from_record", "to_record"]
 
-_DTYPES: Final = {
-    "ticker": "str",
-    "shares": "float64",
-    "price": "float64",
-    "value": "float64",
-    "weight": "float64",
-    "score": "float64",
-    "composite_score": "float64",
-    "rating": "str",
-    "coverage": "float64",
-    "score_contribution": "float64",
-    "return_1d": "float64",
-    "return_1m": "float64",
-    "return_3m": "float64",
-    "momentum_12_1": "float64",
-    "as_of": "str",
-}
+_FRAMES: Final = ("table", "over_time", "correlation")
+_MIXED: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,15 +27,29 @@ class PortfolioAnalysis:
     The priced positions of a portfolio, and what is `missing`.
 
     `table`: one row per position, highest composite first, positions without a score last. Columns: ticker;
-    shares; price (raw close), value and total in `currency`; weight (fraction of `total_value`); score (0
-    to 10); composite_score (0 to 100); rating; coverage; score_contribution (weight * composite);
-    return_1d, return_1m, return_3m, momentum_12_1 (fractions, from adjusted closes); as_of (ISO date).
-    Unknown figures are NaN.
+    shares; price (raw close), value and total in `currency`; weight (fraction of `total_value`); cost, profit and
+    profit_share (of the cost; NaN without a cost basis); score (0 to 10); composite_score (0 to 100); rating; coverage;
+    score_contribution (weight * composite); score_change_1w (points of 100); return_1d, return_1m, return_3m,
+    momentum_12_1 (fractions, from adjusted closes); return_contribution_1d, _1m, _3m (weight at the start * return);
+    volatility_1y, beta, max_drawdown; as_of (ISO date); source (the provider); state ("fresh", or "stale": its prices
+    were past their time). Unknown figures are NaN.
 
     `average_score` is the plain mean of composite / 10 over the scored positions, `weighted_score` the mean
     weighted by value; None without a scored position. `missing` is {ticker: reason}: such a position counts
-    in no total and no mean. `as_of_oldest` and `as_of_newest` are None for an empty table; `computed_at` is
-    epoch seconds.
+    in no total and no mean.
+
+    Attributes:
+        other_currencies: What the positions are worth that are missing because they are priced in another currency:
+            currency -> amount. Amounts of different currencies are never summed.
+        cost: The cost basis of the positions that have one; `profit` is what they are worth above it. None without any.
+        returns: Of the shares held today, by "1d", "1m", "3m"; None if unknown.
+        risk: `return_1y`, `volatility_1y`, `max_drawdown`, `beta`, `effective_positions` of the portfolio as a whole.
+        over_time: Value, growth, drawdown by session, see `history.growth`; empty without positions.
+        correlation: Of daily returns over a year, tickers x tickers.
+        as_of_oldest, as_of_newest: The days of the oldest and newest price; None for an empty table.
+        inputs_oldest, inputs_newest: When the oldest and newest input was fetched, epoch seconds; None if it does not
+            matter.
+        computed_at: Epoch seconds.
     """
 
     table: pd.DataFrame
@@ -57,103 +58,106 @@ class PortfolioAnalysis:
     average_score: float | None
     weighted_score: float | None
     missing: dict[str, str]
+    other_currencies: dict[str, float]
+    cost: float | None
+    profit: float | None
+    returns: dict[str, float | None]
+    risk: dict[str, float | None]
+    over_time: pd.DataFrame
+    correlation: pd.DataFrame
     as_of_oldest: str | None
     as_of_newest: str | None
+    inputs_oldest: float | None
+    inputs_newest: float | None
     source: str
     computed_at: float
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it was put together from prices of different days, or of moments more than five minutes apart."""
+        if self.as_of_oldest != self.as_of_newest:
+            return True
+        oldest, newest = self.inputs_oldest, self.inputs_newest
+        return oldest is not None and newest is not None and newest - oldest > _MIXED
+
 
 def analyze(
-    holdings: Mapping[str, float],
-    prices: Mapping[str, Price | ProviderError],
-    scores: Mapping[str, Score | ProviderError],
+    found: Mapping[str, Position | ProviderError],
     *,
+    benchmark: PriceHistory | None,
     source: str,
     computed_at: float,
 ) -> PortfolioAnalysis:
     """
-    Return the analysis of *holdings* ({ticker: shares}), each with an entry in *prices* and *scores*.
+    Return the analysis of what was *found* of each ticker held.
 
-    Amounts of different currencies are never summed: the currency of most positions is the portfolio's (of
-    two equals the first by name), positions in another are missing.
+    The currency of most positions is the portfolio's (of two equals the first by name); positions in another are
+    missing.
     """
-    missing: dict[str, str] = {}
-    found: list[tuple[Price, Score]] = []
-    for ticker in sorted(holdings):
-        price, score = prices[ticker], scores[ticker]
-        if isinstance(price, ProviderError):
-            missing[ticker] = _why(price)
-        elif isinstance(score, ProviderError):
-            missing[ticker] = _why(score)
-        else:
-            found.append((price, score))
-    currency = _main_currency([price for price, _ in found])
-    for price, _ in found:
-        if price.currency != currency:
-            missing[price.ticker] = f"priced in {price.currency or '?'}, the portfolio is counted in {currency or '?'}"
-    table = _table([_row(holdings[p.ticker], p, s) for p, s in found if p.currency == currency])
-    return _summed(table, currency, dict(sorted(missing.items())), source, computed_at)
-
-
-def to_record(value: PortfolioAnalysis) -> dict[str, Any]:
-    """Return *value* as a dict of plain values and one DataFrame, `table`."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
-
-
-def from_record(record: dict[str, Any]) -> PortfolioAnalysis:
-    """Return the analysis that `to_record` made *record* of; its table is the caller's own."""
-    return PortfolioAnalysis(**{**record, "table": record["table"].copy(), "missing": dict(record["missing"])})
-
-
-def _why(error: ProviderError) -> str:
-    return f"{error.reason.replace('_', ' ')}: {error.detail}"
-
-
-def _main_currency(prices: list[Price]) -> str | None:
-    counts = Counter(price.currency for price in prices)
-    return min(counts, key=lambda currency: (-counts[currency], currency or "~"), default=None)
-
-
-def _row(shares: float, price: Price, score: Score) -> dict[str, object]:
-    return {
-        "ticker": price.ticker,
-        "shares": shares,
-        "price": price.price,
-        "value": shares * price.price,
-        "score": score.score,
-        "composite_score": score.composite_score,
-        "rating": score.rating,
-        "coverage": score.coverage,
-        "return_1d": price.change_1d,
-        "return_1m": score.measures.get("return_1m"),
-        "return_3m": score.measures.get("return_3m"),
-        "momentum_12_1": score.measures.get("momentum_12_1"),
-        "as_of": price.as_of,
-    }
-
-
-def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(_DTYPES)).astype(_DTYPES)
-    table["weight"] = table["value"] / table["value"].sum()
-    table["score_contribution"] = table["weight"] * table["composite_score"]
-    by_score = table.sort_values(["composite_score", "ticker"], ascending=[False, True], na_position="last")
-    return by_score.reset_index(drop=True)
-
-
-def _summed(
-    table: pd.DataFrame, currency: str | None, missing: dict[str, str], source: str, computed_at: float
-) -> PortfolioAnalysis:
-    scored = table[table["composite_score"].notna()]
+    missing = {ticker: _why(error) for ticker, error in found.items() if isinstance(error, ProviderError)}
+    priced = [position for _, position in sorted(found.items()) if not isinstance(position, ProviderError)]
+    currency = _main_currency(priced)
+    positions = [position for position in priced if position.price.currency == currency]
+    others = [position for position in priced if position.price.currency != currency]
+    for position in others:
+        own = position.price.currency
+        missing[position.ticker] = f"priced in {own or '?'}, the portfolio is counted in {currency or '?'}"
+    table, over_time = position_table(positions, source), growth(positions, benchmark)
+    scored, costed = table[table["composite_score"].notna()], table[table["cost"].notna()]
     points = scored["composite_score"] / 10
+    oldest, newest = span(moment for position in positions for moment in _moments(position))
     return PortfolioAnalysis(
         table=table,
         total_value=float(table["value"].sum()),
         currency=currency,
         average_score=float(points.mean()) if len(scored) else None,
         weighted_score=float((points * scored["value"]).sum() / scored["value"].sum()) if len(scored) else None,
-        missing=missing,
+        missing=dict(sorted(missing.items())),
+        other_currencies=_by_currency(others),
+        cost=float(costed["cost"].sum()) if len(costed) else None,
+        profit=float(costed["profit"].sum()) if len(costed) else None,
+        returns=total_returns(table),
+        risk=risk(over_time, table["weight"]),
+        over_time=over_time,
+        correlation=correlation(positions),
         as_of_oldest=str(table["as_of"].min()) if len(table) else None,
         as_of_newest=str(table["as_of"].max()) if len(table) else None,
+        inputs_oldest=oldest,
+        inputs_newest=newest,
         source=source,
         computed_at=computed_at,
     )
+
+
+def to_record(value: PortfolioAnalysis) -> dict[str, Any]:
+    """Return *value* as a dict of plain values and DataFrames."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def from_record(record: dict[str, Any]) -> PortfolioAnalysis:
+    """Return the analysis that `to_record` made *record* of; its frames are the caller's own."""
+    own = {field.name: record[field.name] for field in fields(PortfolioAnalysis)}
+    return PortfolioAnalysis(**own | {name: own[name].copy() for name in _FRAMES})
+
+
+def _why(error: ProviderError) -> str:
+    return f"{error.reason.replace('_', ' ')}: {error.detail}"
+
+
+def _main_currency(positions: Sequence[Position]) -> str | None:
+    counts = Counter(position.price.currency for position in positions)
+    return min(counts, key=lambda currency: (-counts[currency], currency or "~"), default=None)
+
+
+def _by_currency(positions: Sequence[Position]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for position in positions:
+        currency = position.price.currency or "?"
+        found[currency] = found.get(currency, 0.0) + position.value
+    return found
+
+
+def _moments(position: Position) -> list[float]:
+    """When the prices behind its value and its score were fetched; fundamentals are slow and do not count."""
+    behind_score = [moment for name, moment in position.score.inputs.items() if name != "fundamentals"]
+    return [position.price.fetched_at, *behind_score]

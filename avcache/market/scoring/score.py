@@ -1,56 +1,52 @@
-"""The momentum score: AlphaVelocity's documented composite of price, technical, fundamental and relative."""
+"""The score of a ticker: a composite of 0 to 100, how it is made, how it changed, and how fresh what it rests on is."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pandas as pd
 
-from avcache.market import components
-from avcache.market.components import Part
-from avcache.market.measures import measures
 from avcache.market.provider import PriceHistory
+from avcache.market.scoring.composite import Component, Composite, compose, plain
+from avcache.market.scoring.measures import measures
+from avcache.market.scoring.panel import Panel, Subject, panels
+from avcache.market.scoring.profiles import COMPOSITES, INSUFFICIENT, Profile, Rating, rate
 
 __all__ = [
-    "INSUFFICIENT",
-    "PROFILE",
-    "Component",
-    "Rating",
+    "CHANGES",
+    "Change",
     "Score",
+    "change",
+    "describe",
+    "earlier_day",
     "from_record",
-    "rate",
-    "score",
+    "measure_table",
+    "scores",
     "to_record",
 ]
 
-Rating = Literal["Strong Buy", "Buy", "Hold", "Weak Hold", "Sell", "Insufficient Data"]
-
-PROFILE: Final = "alphavelocity"
-INSUFFICIENT: Final = "Insufficient Data"
-WEIGHTS: Final = {"price": 0.40, "technical": 0.25, "fundamental": 0.25, "relative": 0.10}
-_LEAST_COVERAGE = 0.5
-_BANDS: tuple[tuple[float, Rating], ...] = ((80, "Strong Buy"), (65, "Buy"), (50, "Hold"), (35, "Weak Hold"))
+CHANGES: Final[Mapping[str, pd.DateOffset]] = {"1w": pd.DateOffset(days=7), "1m": pd.DateOffset(months=1)}
+"""How long ago the score is computed again, to tell how it changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class Change:
     """
-    One part of a score.
+    The score as it was on the last session up to `as_of` (ISO date), computed from the same prices cut there.
 
-    `value` is 0 to 100, or None and `missing` says why; `effective_weight` is `weight` over the coverage (0
-    if missing); `contribution` is what it adds to the composite. `inputs` are the figures it was made of.
+    `composite_score` is None if there was too little then. `change` is the composite of now less that; None unless the
+    same parts are there now and then. Fundamentals are those of now: nobody kept the older ones.
     """
 
-    value: float | None
-    weight: float
-    effective_weight: float
-    contribution: float
-    inputs: dict[str, float | None]
-    missing: str | None
+    as_of: str
+    composite_score: float | None
+    change: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,21 @@ class Score:
 
     `composite_score` is 0 to 100, the sum of the contributions; `score` the same from 0 to 10, cut (not
     rounded) to one decimal, so that 79.96 shows as 7.9 and not as a Strong Buy's 8.0. `rating` follows the
-    composite. Both are None, and the rating "Insufficient Data", if `coverage` (the weights of the parts
-    that are there) is below 0.5. `price` is the raw close of `as_of` (ISO date of the last session) in
-    `currency`; `computed_at` epoch seconds; `source` the name of the provider; `rows` the sessions used;
-    `measures` as in `avcache.market.measures`.
+    unrounded composite. Both are None, and the rating "Insufficient Data", if `coverage` (the weights of the parts
+    that are there) is below 0.5.
+
+    Attributes:
+        profile: By which it was computed; `note` says so if another one was asked for.
+        measures: By the names of `MEASURES` (and, by the profile `factor`, those of its universe); None if unknown.
+        changes: What became of it since a week and a month ago, by "1w" and "1m".
+        price: The newest raw close, in `currency`; of the running session, if there is one.
+        as_of: The ISO date of the last session that counts.
+        bar_complete: Whether the newest bar was complete; if not, `price` is that of a running session, which the
+            score leaves out.
+        rows: The sessions that count.
+        inputs: When what it rests on was fetched: `prices`, `benchmark`, `fundamentals` -> epoch seconds.
+        source: The name of the provider.
+        computed_at: Epoch seconds.
     """
 
     ticker: str
@@ -74,71 +81,56 @@ class Score:
     coverage: float
     components: dict[str, Component]
     measures: dict[str, float | None]
+    changes: dict[str, Change]
     price: float
     currency: str | None
     as_of: str
+    bar_complete: bool
     rows: int
     benchmark: str | None
+    inputs: dict[str, float]
     source: str
     computed_at: float
+    note: str | None = None
 
 
-def score(
-    history: PriceHistory,
-    benchmark: PriceHistory | None,
-    fundamentals: dict[str, float] | None,
+def scores(
+    subjects: Sequence[Subject],
     *,
     source: str,
     computed_at: float,
-    unavailable: Mapping[str, str] | None = None,
-) -> Score:
+    profile: Profile = COMPOSITES["alphavelocity"],
+    as_of: dt.date | None = None,
+) -> dict[str, Score]:
     """
-    Return the score of *history* as of its last session.
+    Return the score of each of *subjects* (at least one session each), all of them computed at once.
 
     Args:
-        history: At least one session (`provider.validate` asks for two).
-        benchmark: Prices of the market; None leaves the relative part out. Sessions after the last one of
-            *history* are ignored.
-        fundamentals: As `PriceProvider.fundamentals`; None leaves the fundamental part out.
-        unavailable: Why a part's input could not be had, by the part's name.
         source: The name of the provider.
         computed_at: Epoch seconds.
+        as_of: Compute what was known at the end of that day; tickers without a session by then are left out.
     """
-    frame = history.prices[history.prices["adj_close"].notna()]
-    closes = frame["adj_close"]
-    market = None if benchmark is None else benchmark.prices["adj_close"].dropna().loc[: history.prices.index[-1]]
-    parts = {
-        "price": components.price(closes),
-        "technical": components.technical(closes, frame["volume"]),
-        "fundamental": components.fundamental(fundamentals),
-        "relative": components.relative(closes, market),
-    }
-    parts = {name: _because(part, (unavailable or {}).get(name)) for name, part in parts.items()}
-    weighed, coverage, composite = _compose(parts)
-    return Score(
-        ticker=history.ticker,
-        score=None if composite is None else math.floor(composite) / 10,
-        composite_score=composite,
-        rating=rate(composite),
-        profile=PROFILE,
-        coverage=coverage,
-        components=weighed,
-        measures=measures(closes, market),
-        price=float(history.prices["close"].iloc[-1]),
-        currency=history.currency,
-        as_of=_iso(history.prices.index[-1]),
-        rows=len(closes),
-        benchmark=None if benchmark is None else benchmark.ticker,
-        source=source,
-        computed_at=computed_at,
-    )
+    found: dict[str, Score] = {}
+    for whole in panels(subjects, complete=profile.complete):
+        panel = whole if as_of is None else whole.until(np.datetime64(as_of, "D"))
+        if panel.rows:
+            found |= _panel_scores(panel, profile, as_of, source, computed_at)
+    return found
 
 
-def rate(composite: float | None) -> Rating:
-    """Return the rating of a composite: from 80 Strong Buy, 65 Buy, 50 Hold, 35 Weak Hold, else Sell."""
-    if composite is None:
-        return INSUFFICIENT
-    return next((rating for least, rating in _BANDS if composite >= least), "Sell")
+def measure_table(subjects: Sequence[Subject], ago: pd.DateOffset | None = None) -> pd.DataFrame:
+    """
+    Return `MEASURES` of each of *subjects*: one row per ticker, sorted, NaN where one cannot be computed.
+
+    Args:
+        ago: How long before its own last session each is looked at.
+    """
+    tables: list[pd.DataFrame] = []
+    for panel in panels(subjects):
+        seen = panel if ago is None or not panel.rows else panel.until(earlier_day(panel, ago))
+        index = pd.Index([subject.history.ticker for subject in seen.subjects], name="ticker")
+        tables.append(pd.DataFrame(measures(seen), index=index))
+    return pd.concat(tables).sort_index()
 
 
 def to_record(value: Score) -> dict[str, Any]:
@@ -157,24 +149,111 @@ def from_record(record: dict[str, Any]) -> Score:
     return msgspec.convert(record, Score)
 
 
-def _because(part: Part, reason: str | None) -> Part:
-    return part if part.value is not None or reason is None else replace(part, missing=reason)
-
-
-def _compose(parts: dict[str, Part]) -> tuple[dict[str, Component], float, float | None]:
-    """Spread the weights of missing parts over the others; return components, coverage and composite."""
-    coverage = sum(WEIGHTS[name] for name, part in parts.items() if part.value is not None)
-    enough = coverage >= _LEAST_COVERAGE
-    weighed: dict[str, Component] = {}
-    for name, part in parts.items():
-        share = WEIGHTS[name] / coverage if part.value is not None and enough else 0.0
-        weighed[name] = Component(
-            part.value, WEIGHTS[name], share, share * (part.value or 0.0), part.inputs, part.missing
+def _panel_scores(
+    panel: Panel, profile: Profile, as_of: dt.date | None, source: str, computed_at: float
+) -> dict[str, Score]:
+    composite = compose(panel, profile)
+    figures = {name: plain(values) for name, values in measures(panel).items()}
+    earlier = {name: _earlier(panel, profile, composite, ago) for name, ago in CHANGES.items()}
+    return {
+        subject.history.ticker: describe(
+            panel,
+            subject,
+            as_of=as_of,
+            components=composite.components(at),
+            composite=composite.value(at),
+            coverage=float(composite.coverage[at]),
+            rating=rate(composite.value(at)) if composite.is_enough else INSUFFICIENT,
+            profile=profile.name,
+            measures={name: values[at] for name, values in figures.items()},
+            changes={name: found[at] for name, found in earlier.items() if found},
+            source=source,
+            computed_at=computed_at,
         )
-    # 9 decimals: four 80s must make 80 and a Strong Buy, not 79.99999999999999.
-    composite = round(sum(part.contribution for part in weighed.values()), 9) if enough else None
-    return weighed, round(coverage, 9), composite
+        for at, subject in enumerate(panel.subjects)
+    }
 
 
-def _iso(day: pd.Timestamp) -> str:
-    return day.date().isoformat()
+def describe(
+    panel: Panel,
+    subject: Subject,
+    *,
+    as_of: dt.date | None = None,
+    components: dict[str, Component],
+    composite: float | None,
+    coverage: float,
+    rating: Rating,
+    profile: str,
+    measures: dict[str, float | None],
+    changes: dict[str, Change],
+    source: str,
+    computed_at: float,
+) -> Score:
+    """Put a score together: what was computed, and what it was computed from."""
+    history, benchmark = subject.history, subject.benchmark
+    is_past = as_of is not None and as_of.isoformat() < history.as_of
+    return Score(
+        ticker=history.ticker,
+        score=None if composite is None else math.floor(composite) / 10,
+        composite_score=composite,
+        rating=rating,
+        profile=profile,
+        coverage=coverage,
+        components=components,
+        measures=measures,
+        changes=changes,
+        price=_price(history, as_of if is_past else None),
+        currency=history.currency,
+        as_of=str(panel.days[-1]),
+        bar_complete=is_past or history.is_complete,
+        rows=panel.rows,
+        benchmark=None if benchmark is None else benchmark.ticker,
+        inputs=_inputs(subject),
+        source=source,
+        computed_at=computed_at,
+    )
+
+
+def _price(history: PriceHistory, as_of: dt.date | None) -> float:
+    """The newest raw close there is, up to the end of *as_of*; the adjusted one where the source has no other."""
+    known = history.prices if as_of is None else history.prices.loc[: as_of.isoformat()]
+    raw = known["close"].to_numpy("float64")
+    found = raw[np.isfinite(raw)]
+    return float(found[-1] if len(found) else known["adj_close"].dropna().iloc[-1])
+
+
+def _inputs(subject: Subject) -> dict[str, float]:
+    found = {"prices": subject.history.fetched_at}
+    if subject.benchmark is not None:
+        found["benchmark"] = subject.benchmark.fetched_at
+    if subject.figures_at is not None:
+        found["fundamentals"] = subject.figures_at
+    return found
+
+
+def _earlier(panel: Panel, profile: Profile, now: Composite, ago: pd.DateOffset) -> list[Change]:
+    """What became of each composite since; empty if there were no sessions then."""
+    seen = panel.until(earlier_day(panel, ago))
+    if not seen.rows:
+        return []
+    then = compose(seen, profile)
+    return [
+        change(
+            str(seen.days[-1]),
+            then.value(at),
+            now.value(at),
+            is_comparable=bool((then.present[at] == now.present[at]).all()),
+        )
+        for at in range(len(panel.subjects))
+    ]
+
+
+def change(as_of: str, then: float | None, now: float | None, *, is_comparable: bool) -> Change:
+    """What became of a composite since *as_of*."""
+    known = is_comparable and then is not None and now is not None
+    return Change(as_of, then, round(now - then, 9) if known else None)  # type: ignore[operator]
+
+
+def earlier_day(panel: Panel, ago: pd.DateOffset) -> np.datetime64:
+    """The day that lies *ago* before the last session of *panel*."""
+    return np.datetime64(pd.Timestamp(panel.days[-1]) - ago, "D")

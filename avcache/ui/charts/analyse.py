@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from avcache.formats import money_affixes
 from avcache.ui.momentum.prices import PriceView
 
-__all__ = ["contribution_chart", "price_chart", "weight_chart"]
+__all__ = ["contribution_chart", "growth_chart", "price_chart", "weight_chart"]
 
 _LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0, "title": None}
 _NEUTRAL = "rgba(128, 128, 128, 0.5)"  # grey enough on white and on dark
@@ -113,6 +113,39 @@ def weight_chart(weights: pd.Series[float]) -> go.Figure:
     figure.update_layout(height=_BAR_HEIGHT * len(ordered) + 32, margin={"l": 8, "r": 64, "t": 8, "b": 8})
     figure.update_xaxes(visible=False, range=[0, max(ordered.max(), 1.0)])
     figure.update_yaxes(autorange="reversed", title=None, showgrid=False, type="category")
+    return figure
+
+
+def growth_chart(over_time: pd.DataFrame, benchmark: str) -> go.Figure:
+    """The growth of a portfolio (rows of `portfolio.history.growth`) and of its *benchmark*; drawdown below."""
+    figure = go.Figure()
+    growth = 100 * (over_time["growth"] - 1)
+    figure.add_scatter(x=over_time.index, y=growth, mode="lines", name="Portfolio", line={"width": 2})
+    if over_time["benchmark"].notna().any():
+        market = 100 * (over_time["benchmark"] - 1)
+        figure.add_scatter(x=over_time.index, y=market, mode="lines", name=benchmark, line={"width": 1.5})
+    figure.add_scatter(
+        x=over_time.index,
+        y=100 * over_time["drawdown"],
+        mode="lines",
+        name="Drawdown",
+        yaxis="y2",
+        line={"width": 1, "color": _NEUTRAL},
+        fill="tozeroy",
+        fillcolor=_NEUTRAL,
+        showlegend=False,
+    )
+    figure.update_traces(hovertemplate="%{y:+.1f} %")
+    figure.update_layout(
+        height=420,
+        margin={"l": 8, "r": 8, "t": 48, "b": 8},
+        hovermode="x unified",
+        legend=_LEGEND,
+        showlegend=True,
+        yaxis={"domain": [0.32, 1], "title": None, "ticksuffix": " %"},
+        yaxis2={"domain": [0, 0.24], "title": None, "ticksuffix": " %", "nticks": 3},
+        xaxis={"title": None, "anchor": "y2"},
+    )
     return figure
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import streamlit as st
 
 from avcache.errors import InvalidInput
-from avcache.market.tickers import parse_holdings
+from avcache.market.holdings import Holding, parse_holdings
 from avcache.ui.portfolio import EXAMPLE
 from avcache.ui.words import literal, sentence
 
 __all__ = ["ask_for_holdings"]
 
 
-def ask_for_holdings() -> Mapping[str, float]:
+def ask_for_holdings() -> Mapping[str, Holding]:
     """The holdings that were last understood, none of them at first; what is wrong with newer ones is said."""
     with st.form("portfolio_form"):
         text = st.text_area(
@@ -25,13 +25,15 @@ def ask_for_holdings() -> Mapping[str, float]:
             key="portfolio_holdings",
             persist_state="session",
         )
-        st.caption("One position per line: ticker, then shares. Pasted lines and CSV are understood.")
+        st.caption(
+            "One position per line: ticker, then shares. Of a CSV with a heading, a column of cost basis is read, too."
+        )
         with st.container(horizontal=True):
             asked = st.form_submit_button("Analyse", type="primary", icon=":material/calculate:")
             st.form_submit_button("Use the example", on_click=_fill_in, type="tertiary")
     if asked:
         _read(text)
-    holdings: Mapping[str, float] = st.session_state.get("portfolio_analysed", {})
+    holdings: Mapping[str, Holding] = st.session_state.get("portfolio_analysed", {})
     if error := st.session_state.get("portfolio_error"):
         st.error(literal(sentence(error)), title="These holdings were not analysed")
         if holdings:

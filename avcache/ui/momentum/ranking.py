@@ -26,6 +26,8 @@ NUMBERS: Final[Mapping[str, Number]] = {
     "coverage_percent": Number(
         "Coverage", "%.0f %%", "Weight of the parts that could be computed; below 50 % there is no score"
     ),
+    "change_1w": Number("1 w ±", "%+.1f", "Points of 100 since a week ago, from the same prices cut there"),
+    "change_1m": Number("1 m ±", "%+.1f", "Points of 100 since a month ago"),
     **RETURNS,
     "rsi_wilder": Number("RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"),
     "vs_sma200_percent": Number("vs SMA 200", "%+.1f %%", "Price against its average of 200 sessions"),
@@ -98,6 +100,8 @@ def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
         "rating": score.rating,
         "coverage_percent": 100 * score.coverage,
         "trend": cached.trends.get(score.ticker),
+        "change_1w": _change(score, "1w"),
+        "change_1m": _change(score, "1m"),
         "return_1m_percent": _percent(score, "return_1m"),
         "return_3m_percent": _percent(score, "return_3m"),
         "momentum_12_1_percent": _percent(score, "momentum_12_1"),
@@ -113,6 +117,11 @@ def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
 
 def _composite(score: Score) -> float:
     return -math.inf if score.composite_score is None else score.composite_score
+
+
+def _change(score: Score, since: str) -> float | None:
+    found = score.changes.get(since)
+    return None if found is None else found.change
 
 
 def _percent(score: Score, measure: str) -> float | None:

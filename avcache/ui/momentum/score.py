@@ -10,9 +10,10 @@ import pandas as pd
 
 from avcache.core.peek import Peek
 from avcache.formats import add_up, format_clock, format_day, format_money, format_percent
+from avcache.market.freshness import Session
 from avcache.market.scoring import Score, rate
 from avcache.ui.numbers import Number
-from avcache.ui.states import describe_age
+from avcache.ui.states import SESSIONS, describe_age
 
 __all__ = ["MEANINGS", "PARTS", "breakdown", "composite_shown", "freshness", "measure_table", "strength"]
 
@@ -20,7 +21,7 @@ PARTS: Final[Mapping[str, Number]] = {
     "value": Number("Value", "%.1f", "0 to 100"),
     "weight_percent": Number("Weight", "%.0f %%", "As the score is defined"),
     "effective_weight_percent": Number("Used", "%.1f %%", "Weight of what is there, the missing spread over it"),
-    "contribution": Number("Adds", "%.2f", "Value times the weight used; together they are the composite"),
+    "contribution": Number("Adds", "%.2f", "Together they are the composite"),
 }
 """The numbers of a breakdown."""
 
@@ -29,10 +30,15 @@ _MEASURES: Final = (
     ("return_3m", "3 months", "%", "return over 62 sessions"),
     ("return_6m", "6 months", "%", "return over 125 sessions"),
     ("momentum_12_1", "12-1 momentum", "%", "return over 12 months without the newest one"),
+    ("tsmom_position", "TSMOM position", "ratio", "sign of the 12-month return, sized to 40 % volatility"),
+    ("msci_ratio_12", "Risk-adjusted 12 m", "ratio", "12-month return without the newest month, by weekly volatility"),
+    ("residual_momentum", "Residual momentum", "ratio", "11 months of what the market does not explain, by its spread"),
+    ("clenow", "Clenow", "ratio", "yearly slope of the log price over 90 sessions, times its R²"),
+    ("information_discreteness", "Discreteness", "ratio", "jumps or drift: the lower, the smoother the way"),
     ("vs_sma200", "vs SMA 200", "%", "price against its average of 200 sessions"),
     ("of_high_52w", "Of 52-week high", "share", "100 % is a new high"),
     ("rsi_wilder", "RSI 14", "points", "Wilder's; above 70 overbought, below 30 oversold"),
-    ("volatility", "Volatility, 1 year", "share", "standard deviation of daily returns, annualised"),
+    ("volatility_1y", "Volatility, 1 year", "share", "standard deviation of daily returns, annualised"),
     ("max_drawdown", "Deepest fall", "%", "below an earlier high, over all prices there are"),
     ("beta", "Beta", "ratio", "daily moves against those of the benchmark"),
 )
@@ -50,11 +56,15 @@ def strength(score: Score) -> str:
     return f"{score.score:.1f} ({shown:.1f}, {score.rating}, coverage {coverage})"
 
 
-def freshness(score: Score, entry: Peek, source_label: str, now: float) -> str:
-    """Of which day, how old, from where; *now* is a wall-clock reading."""
+def freshness(score: Score, entry: Peek, source_label: str, now: float, session: Session | None = None) -> str:
+    """Of which day, from prices of when, how old, from where; *now* is a wall-clock reading, *session* of its price."""
     age = describe_age(entry, if_stale="stale, loading again")
-    computed = f"computed {format_clock(score.computed_at, now)}, {age}"
-    return " · ".join([f"as of {format_day(score.as_of)}", computed, source_label])
+    fetched_at = score.inputs.get("prices", 0.0)
+    prices = f" from prices of {format_clock(fetched_at, now)}" if fetched_at else ""
+    computed = f"computed {format_clock(score.computed_at, now)}{prices}, {age}"
+    said = [SESSIONS[session]] if session else []
+    notes = [score.note] if score.note else []
+    return " · ".join([f"as of {format_day(score.as_of)}", *said, computed, *notes, source_label])
 
 
 def breakdown(score: Score) -> pd.DataFrame:

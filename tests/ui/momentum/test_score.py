@@ -7,11 +7,10 @@ import math
 import pytest
 
 from avcache.core.peek import Peek
-from avcache.market import scoring
 from avcache.market.scoring import Score
 from avcache.runtime import Runtime
 from avcache.ui.momentum.score import breakdown, freshness, measure_table, strength
-from tests.market.doubles import steady
+from tests.market.doubles import score_of, steady
 
 
 def entry(age: float = 108.0, ttl: float = 600.0) -> Peek:
@@ -23,7 +22,7 @@ def test_strength_says_how_sure_we_are(mrk: Score) -> None:
 
 
 def test_too_little_data_is_no_score() -> None:
-    score = scoring.score(steady(0.001, rows=60), None, None, source="memory", computed_at=0.0)
+    score = score_of(steady(0.001, rows=60))
 
     parts = breakdown(score)
 
