@@ -28,6 +28,9 @@ _CLEAR_LEAD = 0.05
 _ROUNDING = 1e-12
 _V1_LEAD_WEIGHTS = {63: 0.7, 126: 0.3}
 _V1_PAIRS = (("revenueGrowth", "earningsGrowth"), ("returnOnEquity", "profitMargins"))
+_LATE = np.timedelta64(7, "D")
+"""Further behind than that, the last month of the benchmark is not that of the ticker."""
+
 _FUNDS = frozenset({"ETF", "MUTUALFUND"})
 _BOND_WORDS = ("bond", "treasury", "income", "muni")
 
@@ -126,12 +129,10 @@ def relative(panel: Panel) -> Parts:
 
     Needs 21 rows of both.
     """
-    if panel.market is None:
-        return _absent(panel, "no prices of the benchmark")
-    rows = min(panel.rows, len(panel.market.days))
-    if rows < _RELATIVE_ROWS:
-        return _absent(panel, f"{rows} sessions, {_RELATIVE_ROWS} needed")
-    own, market = _leads(panel, panel.market, _RELATIVE_ROWS)
+    market_line, missing = _benchmark(panel, _RELATIVE_ROWS)
+    if market_line is None:
+        return _absent(panel, missing)
+    own, market = _leads(panel, market_line, _RELATIVE_ROWS)
     difference = own - market
     behind = np.maximum(0.0, 50 + 500 * difference)
     ahead = np.where(difference > _CLEAR_LEAD, 100.0, 50 + 1000 * difference)
@@ -145,12 +146,10 @@ def relative_v1(panel: Panel) -> Parts:
 
     Needs 126 rows of both.
     """
-    if panel.market is None:
-        return _absent(panel, "no prices of the benchmark")
-    rows = min(panel.rows, len(panel.market.days))
-    if rows < max(_V1_LEAD_WEIGHTS):
-        return _absent(panel, f"{rows} sessions, {max(_V1_LEAD_WEIGHTS)} needed")
-    leads = {rows: np.subtract(*_leads(panel, panel.market, rows)) for rows in _V1_LEAD_WEIGHTS}
+    market, missing = _benchmark(panel, max(_V1_LEAD_WEIGHTS))
+    if market is None:
+        return _absent(panel, missing)
+    leads = {rows: np.subtract(*_leads(panel, market, rows)) for rows in _V1_LEAD_WEIGHTS}
     lead = sum(weight * leads[rows] for rows, weight in _V1_LEAD_WEIGHTS.items())
     return _parts(np.clip(50 + 500 * lead, 0, 100), {f"return_lead_{rows}": found for rows, found in leads.items()})
 
@@ -181,12 +180,24 @@ def is_bond_fund(figures: Figures) -> bool:
 
 def _bond_fund(panel: Panel, known: Sequence[Figures]) -> Parts:
     paid = _figure(known, "yield")
-    if panel.market is None or min(panel.rows, len(panel.market.days)) < _RELATIVE_ROWS:
-        return _absent(panel, "no prices of the benchmark of bonds")
-    own, market = _leads(panel, panel.market, _RELATIVE_ROWS)
+    market_line, missing = _benchmark(panel, _RELATIVE_ROWS)
+    if market_line is None:
+        return _absent(panel, missing)
+    own, market = _leads(panel, market_line, _RELATIVE_ROWS)
     lead = own - market
     points = np.clip(833 * paid, 0, 50) + np.clip(25 + 1250 * lead, 0, 50)
     return _parts(points, {"yield": paid, "return_lead_21": lead}, "a bond fund without a yield")
+
+
+def _benchmark(panel: Panel, rows: int) -> tuple[Line | None, str]:
+    """The benchmark of *panel* with *rows* sessions at least, which ends with those of the tickers; or why not."""
+    market = panel.market
+    if market is None or not len(market.days):
+        return None, "no prices of the benchmark"
+    if panel.days[-1] - market.days[-1] > _LATE:
+        return None, f"the prices of the benchmark end on {market.days[-1]}"
+    fewest = min(panel.rows, len(market.days))
+    return (None, f"{fewest} sessions, {rows} needed") if fewest < rows else (market, "")
 
 
 def _leads(panel: Panel, market: Line, rows: int) -> tuple[Floats, Floats]:
@@ -218,7 +229,8 @@ def _up_to_half(share: Floats) -> Floats:
 
 def _figure(known: Sequence[Figures], name: str) -> Floats:
     found = [figures.get(name) for figures in known]
-    return np.array([value if isinstance(value, int | float) else np.nan for value in found], "float64")
+    numbers = [value if isinstance(value, int | float) and not isinstance(value, bool) else np.nan for value in found]
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _parts(values: Floats, inputs: dict[str, Floats], missing: str = "prices of 0 or less") -> Parts:

@@ -1,7 +1,7 @@
 """
 Indicators over a whole history: each takes prices along the last axis and returns as many values, NaN in the lead.
 
-They equal TA-Lib's of the same name; `simple_rsi` is Cutler's.
+They equal TA-Lib's of the same name; but the RSI of what never moved is NaN. `simple_rsi` is Cutler's.
 """
 
 from __future__ import annotations

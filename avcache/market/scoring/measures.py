@@ -2,7 +2,7 @@
 Published measures of many tickers at a time, each with its formula and its source.
 
 `P[-k]` is the k-th adjusted close from the end. A measure with too few rows, or without a meaning (the RSI of a flat
-series), is NaN. Measures that need a universe are in `cross_section`.
+series), is NaN; `weekly_returns` is 0 then. Measures that need a universe are in `cross_section`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ _ROC_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What stands under one name; of units, `change` and `share` are fractions: 0.05 is 5 %."""
+    """
+    What stands under one name; of units, `change` and `share` are fractions: 0.05 is 5 %.
+
+    *rows* is how many sessions it needs, about so many where weeks or months are counted.
+    """
 
     name: str
     unit: str

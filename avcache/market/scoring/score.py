@@ -14,7 +14,7 @@ import pandas as pd
 
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring.composite import Component, Composite, compose, plain
-from avcache.market.scoring.measures import measures
+from avcache.market.scoring.measures import MEASURES, measures
 from avcache.market.scoring.panel import Panel, Subject, panels
 from avcache.market.scoring.profiles import COMPOSITES, INSUFFICIENT, Profile, Rating, rate
 
@@ -40,8 +40,8 @@ class Change:
     """
     The score as it was on the last session up to `as_of` (ISO date), computed from the same prices cut there.
 
-    `composite_score` is None if there was too little then. `change` is the composite of now less that; None unless the
-    same parts are there now and then. Fundamentals are those of now: nobody kept the older ones.
+    `composite_score` is None if there was too little then (0 as the original counts). `change` is the composite of now
+    less that; None unless the same parts are there now and then. Fundamentals are those of now: nobody kept older ones.
     """
 
     as_of: str
@@ -103,12 +103,15 @@ def scores(
     as_of: dt.date | None = None,
 ) -> dict[str, Score]:
     """
-    Return the score of each of *subjects* (at least one session each), all of them computed at once.
+    Return the score of each of *subjects*, all of them computed at once.
 
     Args:
         source: The name of the provider.
         computed_at: Epoch seconds.
-        as_of: Compute what was known at the end of that day; tickers without a session by then are left out.
+        as_of: Compute what was known at the end of that day.
+
+    Tickers without a session that counts (none by *as_of*, none that has ended, none with an adjusted close) are left
+    out.
     """
     found: dict[str, Score] = {}
     for whole in panels(subjects, complete=profile.complete):
@@ -125,12 +128,15 @@ def measure_table(subjects: Sequence[Subject], ago: pd.DateOffset | None = None)
     Args:
         ago: How long before its own last session each is looked at.
     """
-    tables: list[pd.DataFrame] = []
+    tables = [
+        pd.DataFrame(columns=[measure.name for measure in MEASURES], index=pd.Index([], name="ticker"), dtype=float)
+    ]
     for panel in panels(subjects):
         seen = panel if ago is None or not panel.rows else panel.until(earlier_day(panel, ago))
         index = pd.Index([subject.history.ticker for subject in seen.subjects], name="ticker")
         tables.append(pd.DataFrame(measures(seen), index=index))
-    return pd.concat(tables).sort_index()
+    # An empty table beside others would have a say in their types.
+    return pd.concat(tables[1:] or tables).sort_index()
 
 
 def to_record(value: Score) -> dict[str, Any]:

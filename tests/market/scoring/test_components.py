@@ -12,7 +12,7 @@ import pytest
 
 from avcache.market.provider import Figures
 from avcache.market.scoring import Component, Score, Subject
-from tests.market.doubles import history, steady
+from tests.market.doubles import history, score_of, steady
 from tests.market.scoring import reference
 from tests.market.scoring.sample import (
     ALL,
@@ -118,14 +118,17 @@ def test_the_technical_part_needs_50_sessions(rows: int, is_there: bool) -> None
 
 
 @pytest.mark.parametrize("short", ["stock", "index"])
-def test_the_lead_over_the_market_needs_21_sessions_of_both(short: str) -> None:
-    rows = {"stock": 60, "index": 60} | {short: 20}
+@pytest.mark.parametrize(("profile", "needed"), [("alphavelocity", 21), ("alphavelocity-v1", 126)])
+def test_the_lead_over_the_market_needs_sessions_of_both(short: str, profile: str, needed: int) -> None:
+    rows = {"stock": 200, "index": 200} | {short: needed - 1}
 
     # Both end on the same day.
-    own, market = (replace(steady(0.001, 60, name), prices=steady(0.001, 60).prices.tail(rows[name])) for name in rows)
-    part = one(Subject(own, market)).components["relative"]
+    own, market = (
+        replace(steady(0.001, 200, name), prices=steady(0.001, 200).prices.tail(rows[name])) for name in rows
+    )
+    part = one(Subject(own, market), profile).components["relative"]
 
-    assert (part.value, part.missing) == (None, "20 sessions, 21 needed")
+    assert (part.value, part.missing) == (None, f"{needed - 1} sessions, {needed} needed")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +290,7 @@ def test_a_bond_fund_without_a_yield_or_a_benchmark_has_no_fundamental_part() ->
     without = one(subject("AAPL", figures, None)).components["fundamental"]
 
     assert (_bond(None).value, _bond(None).missing) == (None, "a bond fund without a yield")
-    assert (without.value, without.missing) == (None, "no prices of the benchmark of bonds")
+    assert (without.value, without.missing) == (None, "no prices of the benchmark")
 
 
 def test_bond_funds_and_stocks_of_one_batch_each_have_their_own_formula() -> None:
@@ -374,3 +377,18 @@ def test_sessions_without_an_adjusted_close_do_not_count() -> None:
     expected = reference.technical(known, VOLUMES["AAPL"][holed.notna()])
     assert found.rows == len(known)
     assert (_part(found, "price"), _part(found, "technical")) == (nearly(reference.price(known)), nearly(expected))
+
+
+def test_a_benchmark_that_ends_long_before_says_so() -> None:
+    late = replace(MARKET, prices=MARKET.prices.loc[:"2022-11-01"])
+
+    part = score_of(ALL["AAPL"], late).components["relative"]
+
+    assert (part.value, part.missing) == (None, "the prices of the benchmark end on 2022-11-01")
+
+
+@pytest.mark.parametrize("figure", [True, float("inf"), float("nan")])
+def test_what_is_no_number_is_no_figure(figure: float) -> None:
+    part = score_of(ALL["AAPL"], figures={"forwardPE": figure}).components["fundamental"]
+
+    assert part.value is None

@@ -13,6 +13,7 @@ import pytest
 
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import COMPOSITES, Score, Subject, from_record, measure_table, scores, to_record
+from avcache.market.scoring.measures import MEASURES
 from tests.market.doubles import steady
 from tests.market.scoring.sample import (
     ALL,
@@ -245,3 +246,9 @@ def test_a_stock_that_grows_evenly_has_no_volatility_to_divide_by() -> None:
     found = one(_even(0.001)).measures
 
     assert found["tsmom_position"] is None
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert list(measure_table([]).columns) == [measure.name for measure in MEASURES]
+    assert measure_table([]).empty
+    assert scores([], source="test", computed_at=0.0) == {}
