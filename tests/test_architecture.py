@@ -17,7 +17,7 @@ import pytest
 from tests.servers import ROOT
 
 LAYERS = (
-    {"errors", "clock", "config", "formats"},
+    {"errors", "clock", "config", "formats", "forks"},
     {"backends"},
     {"core"},
     {"telemetry"},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from avcache.backends.pattern import Pattern
+from avcache.forks import renew_in_children
 
 __all__ = ["EVERYTHING_SCOPE", "Barrier", "Barriers", "key_scope", "pattern_scope", "tag_scope"]
 
@@ -69,10 +70,15 @@ class Barriers:
     def __init__(self) -> None:
         self.version = 0
         self.pending: dict[str, int] = {}
-        self._mutex = threading.RLock()
+        self.begin_anew()
+        renew_in_children(self)
         self._rows: dict[str, int] = {}
         self._patterns: tuple[tuple[int, Pattern], ...] = ()
         self.newest = 0
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds the lock."""
+        self._mutex = threading.RLock()
 
     def rows(self) -> dict[str, int]:
         """A copy of scope → version."""

@@ -213,8 +213,8 @@ class Backend(Protocol):
         """Keep each (entry, ttl) under its key, newer than all invalidations and all loads under way."""
         ...
 
-    def begin(self, key: str) -> Begun:
-        """Ask to load *key*, and look at it once more."""
+    def begin(self, key: str, *, at_once: bool = False) -> Begun:
+        """Ask to load *key*, and look at it once more. *at_once* takes the right to do so from who has it."""
         ...
 
     def waiting(self, key: str) -> AbstractContextManager[Callable[[float], None]]:

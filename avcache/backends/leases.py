@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from avcache.backends import scripts
 from avcache.backends.wire import Wire, translated
 from avcache.errors import BackendError
+from avcache.forks import renew_in_children
 
 __all__ = ["Keeper", "RedisLease"]
 
@@ -61,30 +63,38 @@ def _logged(name: str) -> Iterator[None]:
 
 
 class Keeper:
-    """Renews the leases of this process while their loads go on, all of them in one command."""
+    """
+    Renews the leases of this process while their loads go on, all of them in one command.
+
+    A lease that nobody holds any more (its load was cancelled, or its thread is gone) is forgotten, and ends by itself.
+    """
 
     def __init__(self, wire: Wire, lease: float) -> None:
         self._wire = wire
         self._milliseconds = int(lease * 1000)
         self._pause = lease / _RENEWALS
-        self._kept: dict[RedisLease, None] = {}
+        self._is_closed = False
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: the leases of its parent are the parent's to renew."""
+        self._kept: weakref.WeakSet[RedisLease] = weakref.WeakSet()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._is_closed = False
 
     def keep(self, lease: RedisLease) -> None:
         """Renew *lease* until it is dropped."""
         with self._changed:
-            self._kept[lease] = None
-            if self._thread is None or not self._thread.is_alive():  # the first one, or after a fork
+            if self._thread is None or not self._thread.is_alive():
                 self._start()
-            elif len(self._kept) == 1:
-                self._changed.notify()
+            self._kept.add(lease)
+            self._changed.notify()
 
     def drop(self, lease: RedisLease) -> None:
         """Renew *lease* no more."""
         with self._changed:
-            self._kept.pop(lease, None)
+            self._kept.discard(lease)
 
     def close(self) -> None:
         """End the thread."""
@@ -108,12 +118,12 @@ class Keeper:
                 if self._is_closed:
                     return
                 self._changed.wait_for(lambda: self._is_closed, timeout=self._pause)
-                kept = list(self._kept)
-            if not kept:
+                # Names, not leases: held here, none would ever be forgotten.
+                tokens = {lease.name: lease.token for lease in self._kept}
+            if not tokens:
                 continue
-            names, tokens = [lease.name for lease in kept], [lease.token for lease in kept]
             try:
                 with translated("renew"):
-                    self._wire.run(scripts.RENEW, names, self._milliseconds, *tokens)
+                    self._wire.run(scripts.RENEW, list(tokens), self._milliseconds, *tokens.values())
             except BackendError as exc:
                 logger.info("lease.not_renewed", extra={"error": str(exc)})

@@ -26,6 +26,7 @@ from avcache.backends.base import (
 from avcache.backends.pattern import EVERYTHING, Pattern
 from avcache.clock import Clock
 from avcache.errors import LockTimeout
+from avcache.forks import renew_in_children
 
 __all__ = ["MemoryBackend"]
 
@@ -70,9 +71,16 @@ class MemoryBackend:
         self._bytes = 0
         self._evictions = 0
         self._mutex = threading.RLock()
-        self._leases: dict[str, _Lease] = {}
+        self._leases: dict[str, list[_Lease]] = {}
         self._locks: dict[str, _NamedLock] = {}
         self._state = State("memory", since=wall())
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds a lock, or loads."""
+        self._mutex = threading.RLock()
+        self._leases = {}
+        self._locks = {}
 
     def get(self, key: str) -> Blob | None:
         kept = self._data.get(key)
@@ -97,10 +105,10 @@ class MemoryBackend:
                 self._leases.pop(key, None)
                 self._keep(key, stamped(data, version), ttl)
 
-    def begin(self, key: str) -> Begun:
+    def begin(self, key: str, *, at_once: bool = False) -> Begun:  # noqa: ARG002 - nobody has to wait here
         with self._mutex:
-            # A lease that is there belongs to a load that was overtaken: of those that were not, callers wait for one.
-            lease = self._leases[key] = _Lease(self, key)
+            lease = _Lease(self, key)
+            self._leases.setdefault(key, []).append(lease)
             return Begun(self.get(key), self.barriers.version, lease)
 
     @contextmanager
@@ -143,7 +151,7 @@ class MemoryBackend:
         now, limit = self._clock(), max(1, limit)
         # The cursor is the last key shown: entries that come and go between two pages shift nothing.
         with self._mutex:
-            names = [key for key, kept in self._data.items() if key > cursor and kept.expires_at > now]
+            names = [key for key, kept in self._items() if key > cursor and kept.expires_at > now]
         found = heapq.nsmallest(limit + 1, filter(pattern.matches, names))
         return Page(tuple(found[:limit]), found[limit - 1] if len(found) > limit else "")
 
@@ -189,25 +197,41 @@ class MemoryBackend:
     def store(self, lease: _Lease, data: bytes, ttl: float) -> bool:
         """Keep what was loaded under *lease*, if that still holds."""
         with self._mutex:
-            if self._leases.get(lease.key) is not lease:
+            if not self._took(lease):
                 return False
-            del self._leases[lease.key]
             self._keep(lease.key, data, ttl)
             return True
 
     def end(self, lease: _Lease, *, discard: bool) -> None:
         """End *lease*; *discard* drops what is under its key, if it still held."""
         with self._mutex:
-            if self._leases.get(lease.key) is lease:
-                del self._leases[lease.key]
-                if discard:
-                    self._drop(lease.key)
+            if self._took(lease, older=discard) and discard:
+                self._drop(lease.key)
+
+    def _took(self, lease: _Lease, *, older: bool = True) -> bool:
+        """Take *lease* away, with *older* ones: no load may follow one that began later. False if it had ended."""
+        held = self._leases.get(lease.key, [])
+        if lease not in held:
+            return False
+        at = held.index(lease)
+        del held[0 if older else at : at + 1]
+        if not held:
+            del self._leases[lease.key]
+        return True
 
     def _live(self, pattern: Pattern) -> list[str]:
-        now = self._clock()
-        for key in [key for key, kept in self._data.items() if kept.expires_at <= now]:
-            self._drop(key)
-        return [key for key in self._data if pattern.matches(key)]
+        now, items = self._clock(), self._items()
+        for key, kept in items:
+            if kept.expires_at <= now:
+                self._drop(key)
+        return [key for key, kept in items if kept.expires_at > now and pattern.matches(key)]
+
+    def _items(self) -> list[tuple[str, _Kept]]:
+        while True:
+            try:
+                return list(self._data.items())
+            except RuntimeError:  # a hit, which takes no lock, has moved one to the end meanwhile
+                continue
 
     def _expire(self, key: str, kept: _Kept) -> None:
         with self._mutex:
@@ -223,7 +247,8 @@ class MemoryBackend:
         self._data[key] = _Kept(data, self._clock() + ttl)
         self._bytes += cost
         while len(self._data) > self._max_entries or self._bytes > self._max_bytes:
-            self._drop(next(iter(self._data)))
+            oldest, evicted = self._data.popitem(last=False)
+            self._bytes -= _cost(oldest, evicted.data)
             self._evictions += 1
 
     def _drop(self, key: str) -> bool:

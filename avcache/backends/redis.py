@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,8 @@ _SWEEP_PAUSE: Final = 0.002
 """Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
 
 _COUNT_BUDGET: Final = 0.2
+_POLL: Final = 0.05
+_LISTENERS: Final = 16
 _CURSOR_DIGITS: Final = 20
 _KNOWN_NAMES: Final = 4_096
 _ANSWERS: Final = frozenset({bytes, type(None)})
@@ -84,6 +87,8 @@ class RedisBackend:
         self._packed_version = packed(self._versions.key)
         self._lease = lease
         self._keeper = Keeper(self._wire, lease)
+        most = getattr(client.connection_pool, "max_connections", _LISTENERS)
+        self._listeners = threading.BoundedSemaphore(max(1, min(_LISTENERS, most // 2)))
         self._since = wall()
 
     def ping(self) -> None:
@@ -121,11 +126,12 @@ class RedisBackend:
             # Where our version was an old one, all is stamped anew and sent once more, whatever happens meanwhile.
             self._put(items, late, b"")
 
-    def begin(self, key: str) -> Begun:
+    def begin(self, key: str, *, at_once: bool = False) -> Begun:
         lease_key, milliseconds = self._lease_key(key), int(self._lease * 1000)
         with translated("begin"):
             self._versions.meet()
-            token = f"{self._versions.current}:{uuid.uuid4().hex}"
+            seen = self._versions.current
+            token = f"{seen}:{uuid.uuid4().hex}"
             taken, holder, left, found = self._wire.ask_all(
                 [
                     ("SET", lease_key, token, "NX", "PX", milliseconds),
@@ -142,9 +148,12 @@ class RedisBackend:
             version = self._versions.current  # the load has not begun yet: it will see all that is known by now
             if isinstance(taken, ResponseError):  # refuses writes: then nothing of it could be kept either
                 return Begun(blob, version, refused=refusal("begin", taken))
-            if taken is None and not self._is_overtaken(key, holder):
+            if taken is None and not at_once and not self._is_overtaken(key, holder):
                 return Begun(blob, version, wait=max(0.001, left / 1000) if isinstance(left, int) else self._lease)
-            if taken is None:  # nobody waits for a load that an invalidation has made worthless
+            # Nobody waits for a load that an invalidation has made worthless. And what this answer told of newer ones
+            # has to stand in our own token, or others would take this load for worthless.
+            if taken is None or version != seen:
+                token = f"{version}:{uuid.uuid4().hex}"
                 self._wire.ask("SET", lease_key, token, "PX", milliseconds)
         return Begun(blob, version, RedisLease(self._wire, self._keeper, self._prefix, key, token))
 
@@ -155,6 +164,18 @@ class RedisBackend:
 
     @contextmanager
     def waiting(self, key: str) -> Iterator[Callable[[float], None]]:
+        # Each that listens has a connection of its own: some do, the others look again and again.
+        if not self._listeners.acquire(blocking=False):
+            yield lambda seconds: time.sleep(min(seconds, _POLL))
+            return
+        try:
+            with self._told(key) as wait:
+                yield wait
+        finally:
+            self._listeners.release()
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[Callable[[float], None]]:
         with translated("subscribe"):
             told = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
             told.subscribe(f"{self._prefix}!loaded:{key}")

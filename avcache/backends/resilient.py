@@ -17,6 +17,7 @@ from avcache.backends.memory import MemoryBackend
 from avcache.backends.pattern import Pattern
 from avcache.clock import Clock
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable
+from avcache.forks import renew_in_children
 
 __all__ = ["ResilientBackend", "Shared"]
 
@@ -69,13 +70,18 @@ class ResilientBackend:
         self.fallback_ttl = fallback_ttl
         self._probe_interval = probe_interval
         self._wall = wall
-        self._mutex = threading.RLock()
-        self._probing = threading.Lock()
+        self.begin_anew()
+        renew_in_children(self)
         self._away: State | None = None
         self._refusal: str | None = None
         self._pause = probe_interval
-        self._prober: threading.Thread | None = None
         self._closed = threading.Event()
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds a lock, or probes."""
+        self._mutex = threading.RLock()
+        self._probing = threading.Lock()
+        self._prober: threading.Thread | None = None
 
     @property
     def is_local(self) -> bool:
@@ -97,8 +103,8 @@ class ResilientBackend:
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         return self._read(lambda backend: backend.get_many(keys))
 
-    def begin(self, key: str) -> Begun:
-        serving, begun = self._read(lambda backend: (backend, backend.begin(key)))
+    def begin(self, key: str, *, at_once: bool = False) -> Begun:
+        serving, begun = self._read(lambda backend: (backend, backend.begin(key, at_once=at_once)))
         if begun.refused is not None:
             self._refused(begun.refused)
         if begun.lease is None:

@@ -11,6 +11,7 @@ from avcache.backends.barriers import EVERYTHING_SCOPE, MOST_ROWS, Barrier, Barr
 from avcache.backends.pattern import Pattern
 from avcache.backends.wire import Wire
 from avcache.errors import InvalidInput
+from avcache.forks import renew_in_children
 
 __all__ = ["Versions"]
 
@@ -37,6 +38,11 @@ class Versions:
         self._wire = wire
         self._barriers = barriers
         self._retention = retention
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds the lock."""
         self._mutex = threading.Lock()
 
     @property

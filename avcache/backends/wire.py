@@ -8,10 +8,8 @@ answer to somebody else's question.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -28,6 +26,7 @@ from redis.exceptions import (
 
 from avcache.backends.scripts import Script
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable
+from avcache.forks import renew_in_children
 
 __all__ = ["Wire", "facts_of", "packed", "refusal", "translated"]
 
@@ -60,7 +59,7 @@ class Wire:
         self._waiting = 0
         self._changed = threading.Condition()
         self._is_closed = False
-        _wires.add(self)
+        renew_in_children(self)
 
     def ask(self, *command: Any) -> Any:
         """The answer to one command."""
@@ -203,18 +202,6 @@ class Wire:
         self._idle = []
         self._made = self._waiting = 0
         self._changed = threading.Condition()
-
-
-_wires: weakref.WeakSet[Wire] = weakref.WeakSet()
-
-
-def _renew_all() -> None:
-    for wire in list(_wires):
-        wire.begin_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
 
 
 @contextmanager

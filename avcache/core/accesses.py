@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from avcache.core.counters import MAX_NAMESPACES, OTHER
+from avcache.forks import renew_in_children
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,12 +115,17 @@ class Accesses:
         self._time_items = memoryview(self._times).cast("d")
         self._seconds_items = memoryview(self._seconds).cast("f")
         self._next = 0
-        self._mutex = threading.Lock()
+        self.begin_anew()
+        renew_in_children(self)
         self._namespaces: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._name_bytes = 0
-        self._reading = threading.Lock()
         self._ranking = _Ranking()
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds a lock."""
+        self._mutex = threading.Lock()
+        self._reading = threading.Lock()
 
     def mark(self, text: str, namespace: str) -> Mark:
         """What `record` and `loaded` want to know of a key. Make it once, and keep it with the key."""

@@ -97,6 +97,7 @@ class Cache:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the fresh values among *keys* under the names given; those that miss are left out."""
+        keys = keys if isinstance(keys, list | tuple) else list(keys)
         try:
             places = list(map(self._known_place, keys))
         except TypeError:
@@ -126,6 +127,9 @@ class Cache:
             return Reading(miss="absent" if is_fresh else "expired", reason=str(store.value(entry)))
         if value is MISS:
             value = store.value(entry)
+            if value is MISS:
+                store.count_miss(place, "foreign")
+                return Reading(miss="foreign")
             store.count_hit(place, stale=True)
         where: Literal["memory", "redis"] = "memory" if self._backend.is_local else "redis"
         return Reading(
@@ -196,7 +200,8 @@ class Cache:
     def ttl(self, key: str) -> float | None:
         """Seconds the value of *key* stays fresh; None if there is none. Not counted."""
         found = self.peek(key)
-        return found.ttl_left if found is not None and found.ttl_left > 0 else None
+        is_there = found is not None and not found.is_absent and found.ttl_left > 0
+        return found.ttl_left if found is not None and is_there else None
 
     def delete(self, key: str) -> Cleared:
         """Drop *key*; returns 1 if it was there, else 0."""
@@ -342,8 +347,9 @@ class Cache:
         """
         `get_or_load` for several: *load* is called once, with those of *keys* that have no fresh value.
 
-        What it brings is kept and returned; keys that it leaves out are left out. *tags* may be a function of the key.
-        Raises whatever *load* raises.
+        What it brings is kept and returned. Keys that it leaves out are left out, as are those that another caller is
+        loading and fails to, and those whose load failed a moment ago beside others. *tags* may be a function of the
+        key. Raises whatever *load* raises.
         """
         batch = self._batch(keys, ttl=ttl, stale_ttl=stale_ttl, source=source, tags=tags)
         return batch.answer(self._loading.get_many(batch.plans, lambda plans: batch.taken(load(batch.names(plans)))))
@@ -430,9 +436,11 @@ class Cache:
 
     def _swept(self, barrier: Barrier) -> Iterator[int]:
         kind, name = barrier.scope[:2], barrier.scope[2:]
+        if kind == "k:":  # what is deleted by its key is dropped at once
+            return iter(())
         if kind == "t:":
             return self._backend.sweep(EVERYTHING, barrier.version, Carries(name))
-        pattern = {"p:": name, "k:": name, "n:": f"{name}:*"}.get(kind, "*")
+        pattern = {"p:": name, "n:": f"{name}:*"}.get(kind, "*")
         return self._backend.sweep(Pattern(pattern), barrier.version)
 
     def _batch(

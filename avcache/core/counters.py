@@ -14,6 +14,7 @@ from operator import add, attrgetter, sub
 from typing import Final, Protocol
 
 from avcache.clock import Clock
+from avcache.forks import renew_in_children
 
 __all__ = ["BUCKET_SECONDS", "LOAD_BOUNDS", "MAX_NAMESPACES", "OTHER", "Counters", "Counts", "Figures", "Stats"]
 
@@ -224,10 +225,15 @@ class Counters:
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
         self._since = clock()
-        self._mutex = threading.Lock()
+        self.begin_anew()
+        renew_in_children(self)
         self._places: dict[str, _Place] = {}
         self._bucket = int(self._since // BUCKET_SECONDS)
         self.rolls_at = float((self._bucket + 1) * BUCKET_SECONDS)
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds the lock."""
+        self._mutex = threading.Lock()
 
     @property
     def since(self) -> float:

@@ -10,7 +10,7 @@ from avcache.backends.base import Begun, Lease
 from avcache.core import serializers
 from avcache.core.entry import Head, encode
 from avcache.core.store import EntryStore, Place
-from avcache.errors import Absent, BackendError, SerializationError
+from avcache.errors import Absent, BackendError, InvalidInput, SerializationError
 
 __all__ = ["Failures", "Keeping", "LoadPlan", "Outcome", "StalePolicy", "Ttl"]
 
@@ -19,6 +19,7 @@ Ttl = float | Callable[[Any], float | None] | None
 """Seconds; or a function of the value that tells them; None: what the namespace says."""
 
 _FAILURES_KEPT: Final = 1_000
+_LONGEST_REASON: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,16 @@ class Keeping:
         return Outcome(value, payload, is_overtaken=not self._stored(plan, begun, data, ttl + plan.stale_ttl))
 
     def keep_absent(self, plan: LoadPlan, absent: Absent, begun: Begun) -> None:
-        """Store that there is nothing, and why."""
-        ttl = plan.ttl if absent.ttl is None else self._store.limits.seconds("ttl", absent.ttl)
+        """Store that there is nothing, and why; for a time that is none, nothing is kept."""
+        try:
+            ttl = plan.ttl if absent.ttl is None else self._store.limits.seconds("ttl", absent.ttl)
+        except InvalidInput as exc:
+            self._store.refuse(plan.key, str(exc))
+            _release(begun.lease)
+            return
         now = self._store.wall()
         head = Head(plan.key, now, now + ttl, None, plan.tags, plan.source, begun.version, is_absent=True)
-        self._stored(plan, begun, encode(head, serializers.dumps(absent.reason)), ttl)
+        self._stored(plan, begun, encode(head, serializers.dumps(str(absent.reason)[:_LONGEST_REASON])), ttl)
 
     def _seconds(self, plan: LoadPlan, value: object) -> float:
         told = None if plan.ttl_of is None else plan.ttl_of(value)
@@ -122,16 +128,25 @@ class Failures:
     def recent(self, plan: LoadPlan) -> Exception | None:
         """What the plan's load raised, if that was a moment ago."""
         found = self._known.get((plan.key, plan.source))
-        return found[1] if found is not None and self._store.wall() < found[0] else None
+        if found is None:
+            return None
+        if self._store.wall() < found[0]:
+            return found[1]
+        self._known.pop((plan.key, plan.source), None)
+        return None
 
     def note(self, plan: LoadPlan, exc: Exception) -> None:
         """Count a failure, and remember it."""
         plan.place.counts.load_failures += 1
         throttle = self._store.limits.failure_throttle
         if throttle:
+            now = self._store.wall()
+            # An exception holds the frames it came through, and all that these held: not for longer than it is needed.
+            for known in [known for known, (until, _) in list(self._known.items()) if until <= now]:
+                self._known.pop(known, None)
             if len(self._known) >= _FAILURES_KEPT:
                 self._known.clear()
-            self._known[plan.key, plan.source] = (self._store.wall() + throttle, exc)
+            self._known[plan.key, plan.source] = (now + throttle, exc)
 
     def forget(self, keys: frozenset[str]) -> None:
         """Let loads of *keys* be tried at once."""

@@ -18,6 +18,7 @@ from avcache.core.singleflight import Flight, Inside, SingleFlight
 from avcache.core.steps import Ask, Interrupted, Load, Story, TooLong, Wait, carry_out, carry_out_async
 from avcache.core.store import EntryStore, as_blob
 from avcache.errors import Absent, BackendError
+from avcache.forks import renew_in_children
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,6 +42,11 @@ class Loading:
         self._keeping = Keeping(store, randomness)
         self._flights: SingleFlight[Outcome] = SingleFlight()
         self._failures = Failures(store)
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent reloads anything."""
         self._reloads = threading.BoundedSemaphore(_MOST_RELOADS)
 
     def get(self, plan: LoadPlan, blob: Blob | None, load: Callable[[], Any]) -> Any:
@@ -119,11 +125,15 @@ class Loading:
                 outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
             except Interrupted:
                 continue
-            except TooLong:
+            except TooLong:  # the first who comes from now on loads as well, and the others wait for him
+                self._flights.land(plan.key, plan.source, flight)
+                continue
+            if outcome.is_overtaken or outcome.value is MISS:
+                continue
+            if outcome.payload is None:  # what cannot be kept cannot be had twice: a generator, say
                 return (yield from self._load(plan, Flight()))
-            if not outcome.is_overtaken:
-                plan.place.counts.coalesced += 1
-                return _own(outcome)
+            plan.place.counts.coalesced += 1
+            return _own(outcome)
 
     def _lead(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
         try:
@@ -141,7 +151,7 @@ class Loading:
 
     def _load(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
         at_once = self._backend.is_local
-        begun = yield Ask(partial(self._turn, plan), at_once=at_once)
+        begun = yield Ask(partial(self._turn, plan), at_once=at_once, is_long=True)
         flight.version = begun.version
         found = None if plan.is_forced else self._fresh(plan, begun.blob)
         if found is not None:
@@ -157,11 +167,14 @@ class Loading:
         except Absent as exc:
             yield Ask(partial(self._keeping.keep_absent, plan, exc, begun), at_once=at_once)
             raise
-        except BaseException as exc:
-            if isinstance(exc, Exception):
-                self._failures.note(plan, exc)
+        except Exception as exc:
+            self._failures.note(plan, exc)
             if begun.lease is not None:
-                yield Ask(begun.lease.release, at_once=at_once or not isinstance(exc, Exception))
+                yield Ask(begun.lease.release, at_once=at_once)
+            raise
+        except BaseException:  # interrupted or closed: there is no further step
+            if begun.lease is not None:
+                begun.lease.release()
             raise
         took = time.perf_counter() - started
         self._store.count_load(plan.place, took)
@@ -172,31 +185,53 @@ class Loading:
         """Those that miss are loaded together; those that others are loading already are waited for."""
         values: list[Any] = yield Ask(partial(self._look_many, plans), at_once=self._backend.is_local)
         missing = [at for at, value in enumerate(values) if value is MISS]
-        flights = {at: self._join(plans[at]) for at in missing}
-        led = [at for at in missing if flights[at][1]]
+        own = [at for at in missing if self._flights.is_own(plans[at].key, plans[at].source)]
+        if own:  # inside of their own load, they would wait for themselves
+            mine = [plans[at] for at in own]
+            loaded: Mapping[str, Any] = yield Load(self._inside(*mine), (mine,))
+            for at in own:
+                values[at] = loaded.get(plans[at].key, MISS)
+        due = self._due([at for at in missing if at not in set(own)], plans)
+        flights = {at: self._join(plans[at]) for at in due}
+        led = [at for at, (_, leads) in flights.items() if leads]
         if led:
             outcomes = yield from self._lead_many([plans[at] for at in led], [flights[at][0] for at in led])
             for at, outcome in zip(led, outcomes, strict=True):
-                values[at] = MISS if outcome is None else outcome.value
-        for at in missing:
-            if at not in led:
-                values[at] = yield from self._take_part(plans[at], flights[at][0])
+                values[at] = outcome.value
+        for at, (flight, leads) in flights.items():
+            if not leads:
+                values[at] = yield from self._take_part(plans[at], flight)
         return [MISS if isinstance(value, Absent) else value for value in values]
 
-    def _lead_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome | None]]:
-        outcomes: list[Outcome | None] = [None] * len(plans)
+    def _due(self, missing: list[int], plans: Sequence[LoadPlan]) -> list[int]:
+        """Those of *missing* that did not fail a moment ago. If all of them did, that failure is raised again."""
+        failures = {at: self._failures.recent(plans[at]) for at in missing}
+        due = [at for at, failure in failures.items() if failure is None]
+        for at, failure in failures.items():
+            if failure is not None:
+                plans[at].place.counts.throttled += 1
+                if not due:
+                    raise failure.with_traceback(None)
+        return due
+
+    def _lead_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome]]:
+        """Load *plans* for all who wait; they are told what fails, and what is left out, as well."""
         try:
             outcomes = yield from self._load_many(plans, flights)
-        finally:
-            for plan, flight, outcome in zip(plans, flights, outcomes, strict=True):
+        except BaseException as exc:
+            for plan, flight in zip(plans, flights, strict=True):
                 self._flights.land(plan.key, plan.source, flight)
-                if outcome is None:  # nothing for those who wait: they load for themselves
-                    flight.cancel()
+                if isinstance(exc, Exception):
+                    flight.set_exception(exc)
                 else:
-                    flight.set_result(outcome)
+                    flight.cancel()
+            raise
+        for plan, flight, outcome in zip(plans, flights, outcomes, strict=True):
+            self._flights.land(plan.key, plan.source, flight)
+            flight.set_result(outcome)
         return outcomes
 
-    def _load_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome | None]]:
+    def _load_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome]]:
         """
         At once what nobody else loads; then what others loaded, or did not.
 
@@ -206,58 +241,67 @@ class Loading:
         begun: list[Begun] = yield Ask(lambda: [self._backend.begin(plan.key) for plan in plans], at_once=at_once)
         for flight, one in zip(flights, begun, strict=True):
             flight.version = one.version
-        outcomes = [self._fresh(plan, one.blob) for plan, one in zip(plans, begun, strict=True)]
-        for one, outcome in zip(begun, outcomes, strict=True):
-            if one.lease is not None and outcome is not None:
-                one.lease.release()
+        outcomes = [self._settled(plan, one) for plan, one in zip(plans, begun, strict=True)]
         rest = [at for at, outcome in enumerate(outcomes) if outcome is None]
         ours = [at for at in rest if begun[at].wait is None]
         loaded = yield from self._load_batch([plans[at] for at in ours], [begun[at] for at in ours])
-        for at, outcome in zip(ours, loaded, strict=True):
-            outcomes[at] = outcome
+        found = dict(zip(ours, loaded, strict=True))
         for at in rest:
             if begun[at].wait is not None:
-                turn: Begun = yield Ask(partial(self._turn, plans[at]), at_once=at_once)
-                outcomes[at] = self._fresh(plans[at], turn.blob)
-                if outcomes[at] is None:
-                    (outcomes[at],) = yield from self._load_batch([plans[at]], [turn])
-        return outcomes
+                turn: Begun = yield Ask(partial(self._turn, plans[at]), at_once=at_once, is_long=True)
+                found[at] = self._settled(plans[at], turn) or (yield from self._load_batch([plans[at]], [turn]))[0]
+        return [found[at] if outcome is None else outcome for at, outcome in enumerate(outcomes)]
 
-    def _load_batch(self, plans: list[LoadPlan], begun: list[Begun]) -> Story[list[Outcome | None]]:
+    def _settled(self, plan: LoadPlan, begun: Begun) -> Outcome | None:
+        """What is there by now, so that nothing has to be loaded under the lease of *begun*."""
+        found = self._fresh(plan, begun.blob)
+        if found is not None and begun.lease is not None:
+            begun.lease.release()
+        return found
+
+    def _load_batch(self, plans: list[LoadPlan], begun: list[Begun]) -> Story[list[Outcome]]:
         if not plans:
             return []
-        values: Mapping[str, Any] = {}
+        leases = {plan.key: one.lease for plan, one in zip(plans, begun, strict=True) if one.lease is not None}
         started = time.perf_counter()
         try:
-            values = yield Load(self._inside(*plans), (plans,))
-        finally:
+            values: Mapping[str, Any] = yield Load(self._inside(*plans), (plans,))
+            took = (time.perf_counter() - started) / len(plans)
+            outcomes: list[Outcome] = []
             for plan, one in zip(plans, begun, strict=True):
-                if one.lease is not None and plan.key not in values:
-                    one.lease.release()
-        took = (time.perf_counter() - started) / len(plans)
-        outcomes: list[Outcome | None] = []
-        for plan, one in zip(plans, begun, strict=True):
-            if plan.key not in values:
-                outcomes.append(None)
-                continue
-            self._store.count_load(plan.place, took)
-            keep = partial(self._keeping.keep, plan, values[plan.key], one, took)
-            outcomes.append((yield Ask(keep, at_once=self._backend.is_local)))
+                if plan.key not in values:
+                    outcomes.append(Outcome(MISS, None))
+                    continue
+                self._store.count_load(plan.place, took)
+                leases.pop(plan.key, None)
+                keep = partial(self._keeping.keep, plan, values[plan.key], one, took)
+                outcomes.append((yield Ask(keep, at_once=self._backend.is_local)))
+        except Exception as exc:
+            for plan in plans:
+                self._failures.note(plan, exc)
+            raise
+        finally:
+            for lease in leases.values():
+                lease.release()
         return outcomes
 
     def _take_part(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Any]:
-        """What somebody else loads; one that comes to nothing is loaded alone."""
+        """What somebody else loads; nothing, if he finds none, or fails. What is given up is loaded alone."""
         try:
             outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
-            if not outcome.is_overtaken:
+            if outcome.value is MISS:
+                return MISS
+            if not outcome.is_overtaken and outcome.payload is not None:
                 plan.place.counts.coalesced += 1
                 return _own(outcome).value
         except Absent as known:
             return known
         except (Interrupted, TooLong):
             pass
+        except Exception:  # noqa: BLE001 - his failure, which spoils none of the other keys
+            return MISS
         alone = yield from self._lead_many([plan], [Flight()])
-        return MISS if alone[0] is None else alone[0].value
+        return alone[0].value
 
     def _join(self, plan: LoadPlan) -> tuple[Flight[Outcome], bool]:
         is_valid = partial(self._backend.barriers.allows, plan.key, plan.tags)
@@ -310,7 +354,7 @@ class Loading:
 
     def _turn(self, plan: LoadPlan) -> Begun:
         """When this process may load: at once, or when the load of another one is over."""
-        begun = self._backend.begin(plan.key)
+        begun = self._backend.begin(plan.key, at_once=plan.is_forced)
         if begun.wait is None or self._fresh(plan, begun.blob) is not None:
             return begun
         try:
@@ -343,11 +387,16 @@ class Loading:
 
     def _reload(self, plan: LoadPlan, load: Callable[[], object]) -> None:
         try:
-            carry_out(self._fly(plan), load)
+            if self._is_due(plan):
+                carry_out(self._fly(plan), load)
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
             logger.warning("cache.reload_failed", extra={"key": plan.key, "error": repr(exc)})
         finally:
             self._reloads.release()
+
+    def _is_due(self, plan: LoadPlan) -> bool:
+        """Whether nobody has reloaded, or tried to, between the start of this reload and its turn."""
+        return self._failures.recent(plan) is None and not self._flights.is_flying(plan.key, plan.source)
 
     def _start_areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
         import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
@@ -358,7 +407,8 @@ class Loading:
 
     async def _areload(self, plan: LoadPlan, load: Callable[[], Awaitable[object]]) -> None:
         try:
-            await carry_out_async(self._fly(plan), load)
+            if self._is_due(plan):
+                await carry_out_async(self._fly(plan), load)
         except Exception as exc:  # noqa: BLE001 - the stale value goes on being served
             logger.warning("cache.reload_failed", extra={"key": plan.key, "error": repr(exc)})
 

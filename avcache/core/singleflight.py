@@ -6,14 +6,15 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from avcache.forks import renew_in_children
 
 __all__ = ["Flight", "SingleFlight"]
 
 T = TypeVar("T")
-_loading: contextvars.ContextVar[frozenset[tuple[int, str, str]]] = contextvars.ContextVar(
-    "avcache_loading", default=frozenset()
-)
+_inside: contextvars.ContextVar[tuple[Inside, ...]] = contextvars.ContextVar("avcache_loading", default=())
 
 
 class Flight(Future[T]):
@@ -35,6 +36,12 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._flights: dict[tuple[str, str], Flight[T]] = {}
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: no loads. Those of its parent are not ours, and nobody here would land them."""
+        self._mutex = threading.Lock()
+        self._flights = {}
 
     def join(self, key: str, source: str, is_valid: Callable[[int], bool]) -> tuple[Flight[T], bool]:
         """
@@ -67,23 +74,32 @@ class SingleFlight(Generic[T]):
 
     def is_own(self, key: str, source: str) -> bool:
         """Whether this very load asks for its own key: it would wait for itself."""
-        return (id(self), key, source) in _loading.get()
+        return any(load.is_of(self, key, source) for load in _inside.get())
 
     def inside(self, loads: Iterable[tuple[str, str]]) -> Inside:
         """While this is open, what runs is the load of these keys of these sources."""
-        return Inside(frozenset((id(self), key, source) for key, source in loads))
+        return Inside(self, frozenset(loads))
 
 
 class Inside:
-    """Marks the context in which a load runs."""
+    """Marks the context in which a load runs; what the load starts and leaves running is not inside it for ever."""
 
-    __slots__ = ("_loads", "_token")
+    __slots__ = ("_is_open", "_loads", "_of", "_token")
 
-    def __init__(self, loads: frozenset[tuple[int, str, str]]) -> None:
+    def __init__(self, of: object, loads: frozenset[tuple[str, str]]) -> None:
+        self._of = of
         self._loads = loads
+        self._is_open = False
+
+    def is_of(self, flights: object, key: str, source: str) -> bool:
+        """Whether this load goes on, and is one of *key* among *flights*."""
+        return self._is_open and self._of is flights and (key, source) in self._loads
 
     def __enter__(self) -> None:
-        self._token = _loading.set(_loading.get() | self._loads)
+        self._is_open = True
+        self._token = _inside.set((*_inside.get(), self))
 
     def __exit__(self, *_exc: object) -> None:
-        _loading.reset(self._token)
+        self._is_open = False
+        with suppress(ValueError):  # closed from elsewhere, as the coroutines of a loop that ended are
+            _inside.reset(self._token)

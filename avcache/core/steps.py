@@ -7,15 +7,17 @@ the result.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = ["Ask", "Interrupted", "Load", "Story", "TooLong", "Wait", "carry_out", "carry_out_async"]
 
 T = TypeVar("T")
+_MOST_WAITERS: Final = 64
 
 
 class TooLong(Exception):
@@ -28,10 +30,13 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Call *question*, which may wait for the store; *at_once*: it will not."""
+    """
+    Call *question*, which may wait for the store. *at_once*: it will not; *is_long*: it may wait for other processes.
+    """
 
     question: Callable[[], Any]
     at_once: bool = False
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,12 @@ async def carry_out_async(story: Story[T], load: Callable[..., Awaitable[Any]]) 
             error = exc
 
 
+@functools.cache
+def _waiters() -> ThreadPoolExecutor:
+    """Threads that wait for other processes, apart from those that store what they wait for."""
+    return ThreadPoolExecutor(_MOST_WAITERS, "avcache-waits")
+
+
 def _do(step: Step, load: Callable[..., Any]) -> Any:
     match step:
         case Ask():
@@ -106,13 +117,20 @@ async def _ado(step: Step, load: Callable[..., Awaitable[Any]]) -> Any:
 
     match step:
         case Ask():
-            return step.question() if step.at_once else await asyncio.to_thread(step.question)
+            if step.at_once:
+                return step.question()
+            if step.is_long:
+                return await asyncio.get_running_loop().run_in_executor(_waiters(), step.question)
+            return await asyncio.to_thread(step.question)
         case Load():
             with step.around:
                 return await load(*step.arguments)
         case Wait():
             # `wait` leaves the flight alone: a waiter that is cancelled must not cancel it for all others.
-            await asyncio.wait([asyncio.wrap_future(step.flight)], timeout=step.seconds)
+            flight = asyncio.wrap_future(step.flight)
+            # Looked at, however it ends: one that nobody asked is logged as an error.
+            flight.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait([flight], timeout=step.seconds)
             if not step.flight.done():
                 raise TooLong
             if step.flight.cancelled():

@@ -476,9 +476,9 @@ class FakePrimary(MemoryBackend):
         self._check("put", self.write_fault)
         super().put(items)
 
-    def begin(self, key: str) -> Begun:
+    def begin(self, key: str, *, at_once: bool = False) -> Begun:
         self._check("begin")
-        return super().begin(key)
+        return super().begin(key, at_once=at_once)
 
     def invalidate(self, scopes: Sequence[str], drop: Sequence[str] = ()) -> Cleared:
         self._check("invalidate", self.raise_fault)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +16,7 @@ import pytest
 from avcache.backends.base import MISS
 from avcache.core.cache import Cache
 from avcache.core.reading import Reading
+from avcache.core.store import CacheLimits
 from avcache.errors import Absent, BackendError, InvalidInput
 from avcache.runtime import Runtime, from_environment
 from tests.core.helpers import Bench, together
@@ -529,3 +532,297 @@ def test_the_hit_rate_is_that_of_all_processes(two: list[Cache], redis_url: str,
 def _flush(runtime: Runtime) -> None:
     assert runtime.flusher is not None
     assert runtime.flusher.flush()
+
+
+# What is left behind: nothing
+
+
+def _leases(cache: Cache) -> list[str]:
+    """The leases in Redis, after one that nobody holds any more would have ended."""
+    time.sleep(1.3)
+    client: Any = cache.backend._primary._client  # type: ignore[attr-defined]
+    return [name.decode() for name in client.scan_iter("*!load:*")]
+
+
+def test_two_processes_that_ask_for_the_same_batch_leave_no_lease(two: list[Cache]) -> None:
+    slow = Held(None)
+
+    def load(keys: list[str]) -> dict[str, int]:
+        slow()
+        return dict.fromkeys(keys, 1)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(two[0].get_many_or_load, ["price:A"], load, ttl=5)
+        assert slow.began.wait(5)
+        second = pool.submit(two[1].get_many_or_load, ["price:A"], load, ttl=5)
+        time.sleep(0.2)
+        slow.go_on.set()
+
+    assert first.result() == second.result() == {"price:A": 1}
+    assert slow.calls == 1
+    assert _leases(two[0]) == []
+
+
+async def test_a_wait_that_is_cancelled_leaves_no_lease(two: list[Cache]) -> None:
+    slow = Held(1)
+
+    def fails() -> int:
+        slow()
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(two[0].get_or_load, "price:A", fails)
+        assert await asyncio.to_thread(slow.began.wait, 5)
+
+        async def load() -> int:
+            return 2
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(two[1].aget_or_load("price:A", load), 0.3)
+        slow.go_on.set()
+        assert isinstance(await asyncio.to_thread(first.exception), ValueError)
+
+    assert await asyncio.to_thread(_leases, two[0]) == []
+
+
+def test_a_refresh_is_kept_however_long_an_older_one_takes(two: list[Cache]) -> None:
+    two[0].set("price:A", "old")
+    slow = Held("older")
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(two[0].refresh, "price:A", slow)
+        assert slow.began.wait(5)
+        found = two[1].refresh("price:A", lambda: "new")
+        between = two[1].get("price:A")
+        slow.go_on.set()
+        first.result()
+
+    assert (found, between) == ("new", "new")
+    assert two[0].get("price:A") == "new"
+
+
+def test_what_is_told_to_be_absent_for_no_time_is_not_kept_and_blocks_nobody(two: list[Cache]) -> None:
+    def absent() -> int:
+        raise Absent("nothing there", ttl=0)
+
+    with pytest.raises(Absent, match="nothing there"):
+        two[0].get_or_load("price:A", absent)
+
+    assert two[1].get_or_load("price:A", lambda: 2) == 2
+    assert _leases(two[0]) == []
+
+
+@pytest.mark.parametrize("where", ["memory", "redis"])
+def test_a_load_longer_than_anybody_waits_is_kept_and_done_by_few(where: str, two: list[Cache]) -> None:
+    cache = Bench(load_wait=0.2).cache if where == "memory" else two[0]
+    cache._store.limits = CacheLimits(load_wait=0.2)
+    loads: list[int] = []
+
+    def load() -> int:
+        loads.append(1)
+        time.sleep(0.5)
+        return 7
+
+    found = together(20, lambda _at: cache.get_or_load("price:A", load))
+
+    assert found == [7] * 20
+    assert len(loads) <= 3
+    assert cache.get("price:A") == 7
+
+
+def test_a_batch_that_fails_is_tried_once_by_all_and_not_again_at_once() -> None:
+    cache = Bench(failure_throttle=1.0).cache
+    calls: list[int] = []
+
+    def fails(_keys: list[str]) -> dict[str, int]:
+        calls.append(1)
+        time.sleep(0.1)
+        raise ValueError("no")
+
+    def ask(_at: int) -> object:
+        try:
+            return cache.get_many_or_load(["price:A", "price:B"], fails)
+        except ValueError as exc:
+            return str(exc)
+
+    # Who waits for another's load is told that there is nothing; who asks again a moment later, why.
+    assert set(map(str, together(10, ask))) <= {"no", "{}"}
+    assert ask(0) == "no"
+    assert len(calls) == 1
+    assert cache.stats().by_namespace["price"].load_failures == 2
+
+
+def test_the_failure_of_another_caller_spoils_no_other_key_of_a_batch(cache: Cache) -> None:
+    slow = Held(1)
+
+    def fails() -> int:
+        slow()
+        raise ValueError("his")
+
+    with ThreadPoolExecutor(2) as pool:
+        his = pool.submit(cache.get_or_load, "price:B", fails)
+        assert slow.began.wait(5)
+        ours = pool.submit(
+            cache.get_many_or_load, ["price:A", "price:B", "price:C"], lambda keys: dict.fromkeys(keys, 1)
+        )
+        time.sleep(0.05)
+        slow.go_on.set()
+
+    assert ours.result() == {"price:A": 1, "price:C": 1}
+    assert isinstance(his.exception(), ValueError)
+
+
+def test_a_batch_inside_of_its_own_load_loads_at_once(cache: Cache) -> None:
+    def inner(keys: list[str]) -> dict[str, int]:
+        return dict.fromkeys(keys, 5)
+
+    assert cache.get_many_or_load(["price:A"], lambda keys: cache.get_many_or_load(keys, inner)) == {"price:A": 5}
+    assert cache.get_or_load("price:B", lambda: cache.get_many_or_load(["price:B"], inner)["price:B"]) == 5
+
+
+async def test_what_a_load_leaves_running_is_not_inside_of_it_for_ever(cache: Cache) -> None:
+    tasks: list[asyncio.Task[list[int]]] = []
+    loads: list[int] = []
+
+    async def watch() -> list[int]:
+        await asyncio.sleep(0.05)
+        return [await cache.aget_or_load("price:A", load) for _ in range(3)]
+
+    async def load() -> int:
+        loads.append(1)
+        if len(loads) == 1:
+            tasks.append(asyncio.create_task(watch()))
+        return 1
+
+    await cache.aget_or_load("price:A", load)
+    cache.delete("price:A")
+
+    assert await tasks[0] == [1, 1, 1]
+    assert len(loads) == 2
+
+
+def test_a_value_that_cannot_be_kept_is_not_shared(cache: Cache) -> None:
+    def load() -> Any:
+        time.sleep(0.05)
+        return (number for number in range(3))
+
+    assert [list(found) for found in together(3, lambda _at: cache.get_or_load("price:A", load))] == [[0, 1, 2]] * 3
+
+
+async def test_failing_reloads_of_a_stale_value_are_one(made: Bench) -> None:
+    cache, calls = made.cache, list[int]()
+    cache._store.limits = CacheLimits(failure_throttle=1.0, jitter=0.0)
+    cache.get_or_load("price:A", lambda: 1)
+    made.clock.advance(11)
+
+    async def fails() -> int:
+        calls.append(1)
+        await asyncio.sleep(0.05)
+        raise ValueError("no")
+
+    found = await asyncio.gather(*(cache.aget_or_load("price:A", fails) for _ in range(20)))
+    await asyncio.sleep(0.1)
+
+    assert found == [1] * 20
+    assert len(calls) == 1
+
+
+def test_what_is_known_to_be_absent_does_not_exist(cache: Cache) -> None:
+    def absent() -> int:
+        raise Absent("nothing there", ttl=60)
+
+    with pytest.raises(Absent):
+        cache.get_or_load("price:A", absent)
+
+    assert (cache.exists("price:A"), cache.ttl("price:A")) == (False, None)
+
+
+def test_walking_the_keys_while_others_read_raises_nothing() -> None:
+    cache = Bench().cache
+    cache.set_many({f"price:{number}": number for number in range(5000)})
+    stopped = threading.Event()
+
+    def read() -> None:
+        number = 0
+        while not stopped.is_set():
+            number = (number + 7919) % 5000
+            cache.get(f"price:{number}")
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(20):
+            assert len(cache.keys("price:*")) == 5000
+            cache.info()
+    finally:
+        stopped.set()
+        for reader in readers:
+            reader.join()
+
+
+def test_more_waits_than_connections_are_no_outage(redis_url: str, prefix: str) -> None:
+    env = {
+        "AVCACHE_PROVIDER": "sample",
+        "REDIS_ENABLED": "true",
+        "REDIS_URL": redis_url,
+        "REDIS_PREFIX": prefix,
+        "REDIS_MAX_CONNECTIONS": "6",
+    }
+    runtimes = [from_environment(env), from_environment(env)]
+    slow = Held(*range(10))
+
+    with ThreadPoolExecutor(20) as pool:
+        loads = [pool.submit(runtimes[0].cache.get_or_load, f"price:{at}", slow) for at in range(10)]
+        while slow.calls < 10:
+            time.sleep(0.01)
+        waits = [pool.submit(runtimes[1].cache.get_or_load, f"price:{at}", lambda: -1) for at in range(10)]
+        time.sleep(0.3)
+        state = runtimes[1].cache.state()
+        slow.go_on.set()
+        assert [wait.result() for wait in waits] == [load.result() for load in loads]
+
+    assert not state.is_degraded
+    for runtime in runtimes:
+        runtime.close()
+
+
+def test_a_process_that_forks_while_others_load_and_read_leaves_nothing_locked() -> None:
+    cache = Bench().cache
+    cache.set_many({f"price:{number}": number for number in range(2000)})
+    slow, stopped = Held(1), threading.Event()
+
+    def walk() -> None:
+        while not stopped.is_set():
+            cache.keys("price:1*")
+
+    threads = [
+        threading.Thread(target=walk),
+        threading.Thread(target=lambda: cache.get_or_load("price:slow", slow)),
+    ]
+    for thread in threads:
+        thread.start()
+    assert slow.began.wait(5)
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                os._exit(0 if cache.get_or_load("price:slow", lambda: 2) == 2 else 1)
+            assert _exit_code_within(child, 5) == 0
+    finally:
+        stopped.set()
+        slow.go_on.set()
+        for thread in threads:
+            thread.join()
+
+
+def _exit_code_within(child: int, seconds: float) -> int | None:
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
