@@ -61,11 +61,16 @@ class Request:
 
 
 class YahooServer:
-    """Listens from `__enter__` to `__exit__` on a free port. `faults` may be changed at any time."""
+    """
+    Listens from `__enter__` to `__exit__` on a free port.
+
+    `faults`, and what the `meta` of a chart says instead of the truth, may be changed at any time.
+    """
 
     def __init__(self, faults: Mapping[str, Fault] | None = None) -> None:
         self.faults: dict[str, Fault] = dict(faults or {})
         self.requests: list[Request] = []
+        self.meta: dict[str, dict[str, str]] = {}
         self.stopping = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -131,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.yahoo.stopping.wait()
             self.close_connection = True
             return
-        self._send(_answer(parts.path, query, symbol, fault, "A3=" in self.headers.get("Cookie", "")))
+        answer = _answer(parts.path, query, symbol, fault, "A3=" in self.headers.get("Cookie", ""))
+        self._send(_with_meta(answer, self.yahoo.meta.get(symbol or "", {})))
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -149,6 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", answer.cookie)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _with_meta(answer: _Answer, meta: dict[str, str]) -> _Answer:
+    if not meta or answer.status != 200 or '"chart"' not in answer.body:
+        return answer
+    body = json.loads(answer.body)
+    body["chart"]["result"][0]["meta"] |= meta
+    return _json(body)
 
 
 def _symbol(path: str) -> str | None:

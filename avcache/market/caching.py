@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
@@ -11,12 +12,24 @@ import msgspec
 from avcache.core.peek import Peek
 from avcache.errors import Absent, FailureReason, ProviderError
 
-__all__ = ["FRESH_FOR", "UNREADABLE", "Cache", "Kind", "Record", "StalePolicy", "fresh_for", "read_many", "read_one"]
+__all__ = [
+    "FRESH_FOR",
+    "PROVISIONAL",
+    "UNREADABLE",
+    "Cache",
+    "Kind",
+    "Record",
+    "StalePolicy",
+    "fresh_for",
+    "read_many",
+    "read_one",
+]
 
 T = TypeVar("T")
 Record = dict[str, Any]
 StalePolicy = Literal["serve", "on_error", "refuse"]
 FRESH_FOR: Final = "fresh_for"
+PROVISIONAL: Final = "is_provisional"
 UNREADABLE: Final = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 
 
@@ -66,7 +79,8 @@ class Cache(Protocol):
 class Kind(Generic[T]):
     """
     What is kept of each ticker under one namespace, as plain records. One that has `fresh_for` says itself for how many
-    seconds it is fresh.
+    seconds it is fresh; one that `is_provisional` was made of stale prices, or without something that may be there in a
+    minute: it is no answer for those who `refuse` what is stale.
 
     Attributes:
         load: Tickers -> the record of each, or why there is none.
@@ -88,6 +102,10 @@ class Kind(Generic[T]):
     def key(self, ticker: str) -> str:
         """The key under which *ticker* is kept."""
         return f"{self.namespace}:{ticker}{self.suffix}"
+
+    def tags_of(self, ticker: str) -> tuple[str, ...]:
+        """The tags under which *ticker* is kept."""
+        return tuple(dict.fromkeys((ticker, *self.tags)))
 
 
 def fresh_for(record: Record) -> float | None:
@@ -119,13 +137,15 @@ def read_many(
         failed.update({ticker: found for ticker, found in outcomes.items() if isinstance(found, ProviderError)})
         return {key: found for key in missing if not isinstance(found := outcomes[keys[key]], ProviderError)}
 
-    records = cache.get_many_or_load(
-        [key for key, ticker in keys.items() if ticker not in stale_ones],
-        load,
-        ttl=fresh_for,
-        source=kind.source,
-        tags=lambda key: (keys[key], *kind.tags),
-    )
+    records: dict[str, Record] = {}
+    with suppress(ProviderError):  # all of them failed a moment ago: each is told below
+        records = cache.get_many_or_load(
+            [key for key, ticker in keys.items() if ticker not in stale_ones],
+            load,
+            ttl=fresh_for,
+            source=kind.source,
+            tags=lambda key: kind.tags_of(keys[key]),
+        )
     found: dict[str, T | ProviderError] = {}
     for key, ticker in keys.items():
         taken = _taken(cache, kind, ticker, stale, records.get(key) or failed.get(ticker))
@@ -138,10 +158,12 @@ def _taken(
 ) -> T | ProviderError:
     if isinstance(outcome, dict):
         try:
-            return kind.convert(outcome)
+            if stale != "refuse" or not outcome.get(PROVISIONAL):
+                return kind.convert(outcome)
         except UNREADABLE:
-            cache.delete(kind.key(ticker))
-            outcome = None
+            pass
+        cache.delete(kind.key(ticker))
+        outcome = None
     try:
         # A failure goes by the cache: it may know a stale value, and it remembers what is not there.
         return _read(cache, kind, ticker, stale, lambda: outcome or kind.load([ticker])[ticker])
@@ -162,7 +184,7 @@ def _read(
     def record() -> Record:
         try:
             found: Record = cache.get_or_load(
-                kind.key(ticker), loaded, ttl=fresh_for, source=kind.source, tags=(ticker, *kind.tags), stale=stale
+                kind.key(ticker), loaded, ttl=fresh_for, source=kind.source, tags=kind.tags_of(ticker), stale=stale
             )
         except Absent as exc:
             raise _known(ticker, exc) from exc
@@ -170,10 +192,12 @@ def _read(
 
     found = record()
     try:
-        return kind.convert(found)
+        if stale != "refuse" or not found.get(PROVISIONAL):
+            return kind.convert(found)
     except UNREADABLE:
-        cache.delete(kind.key(ticker))
-        return kind.convert(record())
+        pass
+    cache.delete(kind.key(ticker))
+    return kind.convert(record())
 
 
 def _known(ticker: str, absent: Absent) -> ProviderError:

@@ -32,6 +32,8 @@ _SUFFIXES = {".csv", ".parquet"}
 _MOST_BYTES = 50_000_000
 _MOST_ROWS = 100_000
 """Four hundred years of sessions; a few kilobytes of Parquet can say they are a billion rows."""
+_MOST_SESSIONS = 10 * 260
+"""Ten years: more than any measure looks back, and what the cache still takes."""
 _MOST_NAMED = 12
 _SHOWN_CHARACTERS = 40
 _SETTLED: Final = 2.0
@@ -111,7 +113,7 @@ class CsvProvider:
 
     def history(self, ticker: str) -> PriceHistory:
         """
-        Return all prices of the file of *ticker*; the frame is the caller's own.
+        Return the last ten years of the file of *ticker*; the frame is the caller's own.
 
         Raises:
             ProviderError: `unknown`: there is no such file; `no_data`: no row has a close; `upstream_error`: the file
@@ -353,7 +355,7 @@ def _frame(table: _Table) -> pd.DataFrame:
     cells.setdefault("adj_close", cells["close"])
     index = pd.DatetimeIndex(np.array(days, dtype="datetime64[D]").astype("datetime64[ns]"), name="date")
     frame = pd.DataFrame(cells, index=index, columns=list(COLUMNS), dtype="float64")
-    frame = frame[frame["close"].notna()].sort_index()
+    frame = frame[frame["close"].notna()].sort_index().tail(_MOST_SESSIONS)
     if frame.empty:
         raise table.file.error(f"none of its {len(days)} rows has a close; at least one is needed", "no_data")
     if not frame["volume"].any():

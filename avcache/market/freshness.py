@@ -20,6 +20,8 @@ RETRY: Final = 60.0
 """Seconds for which a result is kept that lacks something for a passing reason, or rests on stale prices."""
 
 _LEAST: Final = 1.0
+_CLOCK_SLACK: Final = 60.0
+_NO_DATA: Final = 300.0
 _UNKNOWN: Final = (900.0, 3600.0, 24 * 3600.0)
 
 Session = Literal["running", "closed", "behind"]
@@ -47,7 +49,7 @@ class Freshness:
     def of_price(self, history: PriceHistory) -> float:
         """Seconds from now on: a price is no fresher than the history that it is cut from."""
         if not history.fetched_at:
-            return self.ttls["price"]
+            return self._bounded(self.ttls["price"])
         left = self._left(history)
         return self._bounded(max(_LEAST, left) if left > 0 else RETRY)
 
@@ -63,6 +65,10 @@ class Freshness:
             return self._bounded(min(ttl, RETRY))
         return self._bounded(max(ttl, min(map(self._until_open, used))))
 
+    def of_no_data(self) -> float:
+        """Seconds for which it is kept that a source has no usable prices of a ticker."""
+        return self._bounded(_NO_DATA)
+
     def of_nothing(self, times: int) -> float:
         """Seconds for which it is kept that a ticker is unknown, after it was found so *times* times before."""
         return self._bounded(_UNKNOWN[min(times, len(_UNKNOWN) - 1)])
@@ -71,17 +77,19 @@ class Freshness:
         """Whether *history* is past its time."""
         return bool(history.fetched_at) and self._left(history) <= 0
 
-    def session(self, as_of: str, *, is_complete: bool) -> Session | None:
+    def session(self, as_of: str, *, is_complete: bool, zone: str | None = None) -> Session | None:
         """
         What a price of the session *as_of* (ISO date) is now, where *is_complete* says whether that had ended.
 
-        None if it cannot be told: there is no calendar, and the session had ended.
+        None if it cannot be told: there is no calendar of the exchange in *zone*, and the session had ended.
         """
+        calendar = self.calendar
+        if calendar is None or zone not in {None, calendar.zone}:
+            return None if is_complete else "running"
+        ended = calendar.last_session(self.clock())
         if not is_complete:
-            return "running"
-        if self.calendar is None:
-            return None
-        return "closed" if as_of >= self.calendar.last_session(self.clock()) else "behind"
+            return "behind" if as_of <= ended else "running"
+        return "closed" if as_of >= ended else "behind"
 
     def is_open(self) -> bool | None:
         """Whether the exchange trades now; None without a calendar."""
@@ -91,7 +99,10 @@ class Freshness:
         return min(seconds, self.longest)
 
     def _left(self, history: PriceHistory) -> float:
-        return max(history.fetched_at + self.ttls["price"] - self.clock(), self._until_open(history))
+        now = self.clock()
+        if history.fetched_at > now + _CLOCK_SLACK:  # by a clock that was wrong: nobody knows how old it is
+            return 0.0
+        return max(history.fetched_at + self.ttls["price"] - now, self._until_open(history))
 
     def _until_open(self, history: PriceHistory) -> float:
         """Seconds until prices change again; 0 where that may be any moment."""

@@ -38,10 +38,13 @@ _TICKER_HEADINGS = (
 _SHARES_HEADINGS = frozenset(
     {"shares", "share", "quantity", "qty", "units", "no of shares", "number of shares", "of shares", "share quantity"}
 )
-_COST_HEADINGS = frozenset({"cost", "cost basis", "total cost", "cost basis total", "total cost basis"})
+_COST_HEADINGS = frozenset(
+    {"cost", "cost basis", "total cost", "cost basis total", "total cost basis", "costbasismoney", "cost basis money"}
+)
 _UNIT_COST_HEADINGS = frozenset(
     [
         *("price paid", "purchase price", "cost per share", "cost share", "cost basis per share", "unit cost"),
+        *("cost price", "costbasisprice", "cost basis price"),
         *("average cost", "average price", "average cost basis", "average cost per share"),
         *("avg cost", "avg price", "avg cost basis", "avg cost per share"),
     ]
@@ -49,6 +52,8 @@ _UNIT_COST_HEADINGS = frozenset(
 
 _THIRD_NUMBER = "a third number"
 _BAD_COST = "cost not understood"
+_UNKNOWN_COSTS = frozenset({"n/a", "na", "-", "--", "–", "—", "none"})
+"""How brokers write that they do not know it."""
 _WANTED = "each position is a ticker and a finite number of shares more than 0"
 _ADVICE = {
     _BAD_COST: "a cost is a finite number, 0 or more",
@@ -273,6 +278,8 @@ def _exported(row: _Row, columns: _Columns, delimiter: str) -> _Position | str:
 
     def number(place: int | None, prefix: str = "") -> float | str | None:
         cell = cells[place] if place is not None and place < len(cells) else ""
+        if cell.strip().casefold() in _UNKNOWN_COSTS and place != columns.shares:
+            return None
         # Without quotes, 1,125 between semicolons or tabs is as likely a decimal number of continental Europe.
         is_quoted = delimiter == "," or f'"{cell}"' in row.text
         return _number(cell.strip().removeprefix(prefix), is_grouped=is_quoted)

@@ -22,6 +22,7 @@ class Price:
         change_1d: The return over the last session, from adjusted closes; None if there are none.
         is_complete: Whether that session had ended when the price was fetched.
         fetched_at: When that was, epoch seconds; 0 if it does not matter.
+        is_provisional: Whether it is from a history past its time, newer ones not being had.
     """
 
     ticker: str
@@ -31,6 +32,7 @@ class Price:
     change_1d: float | None
     is_complete: bool = True
     fetched_at: float = 0.0
+    is_provisional: bool = False
 
 
 def last_price(history: PriceHistory) -> Price:

@@ -11,9 +11,12 @@ import pandas as pd
 
 from avcache.errors import ProviderError
 
-__all__ = ["COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "validate"]
+__all__ = ["AROUND_THE_CLOCK", "COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "validate"]
 
 T = TypeVar("T")
+
+AROUND_THE_CLOCK = "around the clock"
+"""The zone of what trades when exchanges are closed: futures, currencies, coins."""
 
 COLUMNS = ("open", "high", "low", "close", "adj_close", "volume")
 _FEWEST_ROWS = 2
@@ -37,7 +40,8 @@ class PriceHistory:
         fetched_at: When the source was asked, epoch seconds; 0 if it does not matter (a file that never changes).
         is_complete: Whether the last session had ended by then; if not, its bar still changes.
         last_split: The ISO date of the newest split in `prices`, None if there is none.
-        zone: The time zone of its exchange, such as "America/New_York"; None if the source does not say.
+        zone: The time zone of its exchange, such as "America/New_York", or `AROUND_THE_CLOCK`; None if the source does
+            not say.
     """
 
     ticker: str
@@ -102,9 +106,9 @@ def validate(history: PriceHistory, previous: PriceHistory | None = None) -> Non
         previous: What is cached of the same ticker, if anything is.
 
     Raises:
-        ProviderError: `no_data` for fewer than 2 rows; `upstream_error` for dates that do not increase, a
-            last close that is not finite and more than 0, or one a hundred times that of *previous* (or a hundredth)
-            without a split in between.
+        ProviderError: `no_data` for fewer than 2 rows; `upstream_error` for dates that do not increase, an adjusted
+            close of 0 or less, a last close that is not finite and more than 0, or one a hundred times that of
+            *previous* (or a hundredth) in the same currency without a split in between.
     """
     ticker, prices = history.ticker, history.prices
     if len(prices) < _FEWEST_ROWS:
@@ -114,7 +118,9 @@ def validate(history: PriceHistory, previous: PriceHistory | None = None) -> Non
     last = float(prices["close"].iloc[-1])
     if not (math.isfinite(last) and last > 0):
         raise ProviderError(ticker, "upstream_error", f"the last close is {last}")
-    if previous is not None and _jumped(history, previous):
+    if (prices["adj_close"] <= 0).any():
+        raise ProviderError(ticker, "upstream_error", "there are adjusted closes of 0 or less")
+    if previous is not None and previous.currency == history.currency and _jumped(history, previous):
         before = float(previous.prices["close"].iloc[-1])
         raise ProviderError(ticker, "upstream_error", f"the close went from {before:g} to {last:g} without a split")
 

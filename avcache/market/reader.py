@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -15,6 +16,7 @@ from avcache.market import price as prices
 from avcache.market import scoring
 from avcache.market.caching import (
     FRESH_FOR,
+    PROVISIONAL,
     UNREADABLE,
     Cache,
     Kind,
@@ -39,7 +41,6 @@ __all__ = ["Reader"]
 logger = logging.getLogger(__name__)
 
 _PASSING: Final = frozenset({"rate_limited", "timeout", "upstream_error"})
-_NO_DATA_TTL: Final = 300.0
 _STRIKES_TTL: Final = 48 * 3600.0
 _BOND_BENCHMARK: Final = "AGG"
 _SAMPLE: Final = "sample"
@@ -75,6 +76,7 @@ class Reader:
         self._inputs: StalePolicy = "refuse" if stale == "refuse" else "on_error"
         self._profile = profile
         self._universe = tuple(sorted(set(universe)))
+        self._failed: dict[str, ProviderError] = {}
 
     @property
     def score_source(self) -> str:
@@ -127,15 +129,7 @@ class Reader:
 
     def universe(self) -> CrossSection:
         """Return the measures of all tickers of the universe."""
-        record: Record = self._cache.get_or_load(
-            f"universe:{self._universe_id}",
-            self._load_universe,
-            ttl=fresh_for,
-            source=f"{self.provider.name}/{self.provider.benchmark}",
-            tags=self._universe,
-            stale=self._stale,
-        )
-        return CrossSection(record["tables"])
+        return CrossSection(self._universe_record(self._stale)["tables"])
 
     def portfolio(self, holdings: Mapping[str, Holding]) -> PortfolioAnalysis:
         """Return the analysis of *holdings*."""
@@ -144,7 +138,7 @@ class Reader:
             lambda: self._load_portfolio(holdings),
             ttl=fresh_for,
             source=self.score_source,
-            tags=tuple(sorted(holdings)),
+            tags=tuple(sorted({*holdings, self.provider.benchmark})),
             stale=self._stale,
         )
         return portfolios.from_record(record)
@@ -164,13 +158,31 @@ class Reader:
     @cached_property
     def _scores(self) -> Kind[Score]:
         suffix = "" if self._profile == DEFAULT_PROFILE else f"@{self._profile}"
-        return Kind("momentum", self._load_scores, scoring.from_record, self.score_source, suffix=suffix)
+        return Kind(
+            "momentum",
+            self._load_scores,
+            scoring.from_record,
+            self.score_source,
+            suffix=suffix,
+            tags=(self.provider.benchmark,),
+        )
 
     @cached_property
     def _universe_id(self) -> str:
         return hashlib.blake2b(" ".join(self._universe).encode(), digest_size=6).hexdigest()
 
     def _load_histories(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
+        # What has failed within this operation fails again in it, instead of being waited for once more.
+        found: dict[str, Record | ProviderError] = {
+            ticker: self._failed[ticker] for ticker in tickers if ticker in self._failed
+        }
+        wanted = [ticker for ticker in tickers if ticker not in found]
+        if wanted:
+            found |= self._fetched(wanted)
+            self._failed |= {ticker: error for ticker, error in found.items() if isinstance(error, ProviderError)}
+        return found
+
+    def _fetched(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
         live = self._cache.peek_value(_LIVE)
         if self.provider.name == _SAMPLE and isinstance(live, str):
             detail = f"this cache holds prices of {live}, which those of the sample must not replace"
@@ -203,7 +215,7 @@ class Reader:
     def _nothing_ttl(self, error: ProviderError) -> float | None:
         """How long it is kept that there is nothing: what was unknown again and again, ever longer."""
         if error.reason == "no_data":
-            return _NO_DATA_TTL
+            return self._freshness.of_no_data()
         if error.reason != "unknown":
             return None
         key = f"unknown:{error.ticker}"
@@ -219,7 +231,10 @@ class Reader:
     def _price_record(self, history: PriceHistory | ProviderError) -> Record | ProviderError:
         if isinstance(history, ProviderError):
             return history
-        return prices.to_record(prices.last_price(history)) | {FRESH_FOR: self._freshness.of_price(history)}
+        return prices.to_record(prices.last_price(history)) | {
+            FRESH_FOR: self._freshness.of_price(history),
+            PROVISIONAL: self._freshness.is_stale(history),
+        }
 
     def _load_fundamentals(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
         now = self._freshness.clock()
@@ -230,28 +245,52 @@ class Reader:
 
     def _load_scores(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
         subjects, failed = self.subjects(tickers)
-        made = self._compute(subjects)
         found: dict[str, Record | ProviderError] = dict(failed)
+        try:
+            made, is_partial = self._compute(subjects)
+        except ProviderError as exc:
+            detail = f"its universe cannot be had ({exc})"
+            return found | {
+                ticker: ProviderError(ticker, exc.reason, detail) for ticker in tickers if ticker not in failed
+            }
         for subject in subjects:
             ticker = subject.history.ticker
             if ticker in made:
-                found[ticker] = scoring.to_record(made[ticker]) | {FRESH_FOR: self._score_ttl(subject)}
+                found[ticker] = self._score_record(subject, made[ticker], is_partial=is_partial)
             else:
                 found[ticker] = ProviderError(ticker, "no_data", "no session with an adjusted close")
         return found
 
-    def _compute(self, subjects: Sequence[Subject]) -> dict[str, Score]:
+    def _compute(self, subjects: Sequence[Subject]) -> tuple[dict[str, Score], bool]:
+        """The scores of *subjects*, and whether what they are held against is provisional."""
         source, now = self.provider.name, self._freshness.clock()
-        if self._profile == FACTOR:
-            return factor_scores(subjects, self.universe(), source=source, computed_at=now) if subjects else {}
-        return scoring.scores(subjects, source=source, computed_at=now, profile=COMPOSITES[self._profile])
+        if not subjects:
+            return {}, False
+        if self._profile != FACTOR:
+            return scoring.scores(subjects, source=source, computed_at=now, profile=COMPOSITES[self._profile]), False
+        record = self._universe_record(self._inputs)
+        made = factor_scores(subjects, CrossSection(record["tables"]), source=source, computed_at=now)
+        return self._with_default_scores(made), bool(record[PROVISIONAL])
 
-    def _score_ttl(self, subject: Subject) -> float:
+    def _with_default_scores(self, made: dict[str, Score]) -> dict[str, Score]:
+        """*made*, with the scores of the default profile in place of those whose universe is too small."""
+        small = {ticker: score.note for ticker, score in made.items() if score.note}
+        if not small:
+            return made
+        reader = Reader(self._cache, self.provider, self._freshness, stale=self._inputs)
+        found = reader.scores(sorted(small))
+        return made | {
+            ticker: replace(score, note=small[ticker])
+            for ticker, score in found.items()
+            if not isinstance(score, ProviderError)
+        }
+
+    def _score_record(self, subject: Subject, score: Score, *, is_partial: bool) -> Record:
         used = [history for history in (subject.history, subject.benchmark) if history is not None]
-        is_partial = any(
-            reason.partition(":")[0].replace(" ", "_") in _PASSING for reason in subject.unavailable.values()
-        )
-        return self._freshness.of_result("momentum", used, is_partial=is_partial)
+        is_partial = is_partial or score.is_provisional or _lacks_for_now(subject)
+        ttl = self._freshness.of_result("momentum", used, is_partial=is_partial)
+        is_provisional = is_partial or any(map(self._freshness.is_stale, used))
+        return scoring.to_record(score) | {FRESH_FOR: ttl, PROVISIONAL: is_provisional}
 
     def _figures_of(self, tickers: Sequence[str]) -> dict[str, tuple[Figures, float] | ProviderError]:
         if self._profile == FACTOR:  # it is made of prices alone
@@ -282,14 +321,29 @@ class Reader:
         market = None if isinstance(benchmark, ProviderError) else benchmark
         return Subject(history, market, known, fetched_at if known else None, unavailable)
 
+    def _universe_record(self, stale: StalePolicy) -> Record:
+        record: Record = self._cache.get_or_load(
+            f"universe:{self._universe_id}",
+            self._load_universe,
+            ttl=fresh_for,
+            source=f"{self.provider.name}/{self.provider.benchmark}",
+            tags=tuple({*self._universe, self.provider.benchmark}),
+            stale=stale,
+        )
+        return record
+
     def _load_universe(self) -> Record:
         subjects, failed = self.subjects(self._universe)
         if not subjects:
             raise next(iter(failed.values()))
-        is_partial = any(error.reason in _PASSING for error in failed.values())
+        is_partial = any(error.reason in _PASSING for error in failed.values()) or any(map(_lacks_for_now, subjects))
         used = [subject.history for subject in subjects]
-        ttl = self._freshness.of_result("momentum", used, is_partial=is_partial)
-        return {"tables": dict(cross_section(subjects).tables), FRESH_FOR: ttl}
+        used += [subject.benchmark for subject in subjects[:1] if subject.benchmark is not None]
+        return {
+            "tables": dict(cross_section(subjects).tables),
+            FRESH_FOR: self._freshness.of_result("momentum", used, is_partial=is_partial),
+            PROVISIONAL: is_partial or any(map(self._freshness.is_stale, used)),
+        }
 
     def _load_portfolio(self, holdings: Mapping[str, Holding]) -> Record:
         found = self._positions(holdings)
@@ -300,8 +354,13 @@ class Reader:
             source=self.provider.name,
             computed_at=self._freshness.clock(),
         )
-        used = [position.history for position in found.values() if not isinstance(position, ProviderError)]
-        is_partial = any(isinstance(error, ProviderError) and error.reason in _PASSING for error in found.values())
+        positions = [position for position in found.values() if not isinstance(position, ProviderError)]
+        errors = [error for error in (*found.values(), benchmark) if isinstance(error, ProviderError)]
+        is_partial = any(error.reason in _PASSING for error in errors) or any(
+            position.price.is_provisional or position.score.is_provisional for position in positions
+        )
+        used = [position.history for position in positions]
+        used += [] if isinstance(benchmark, ProviderError) else [benchmark]
         ttl = self._freshness.of_result("portfolio", used, is_partial=is_partial)
         return portfolios.to_record(analysis) | {FRESH_FOR: ttl}
 
@@ -323,6 +382,11 @@ class Reader:
                 is_stale = self._freshness.is_stale(history)
                 found[ticker] = Position(holding, price, score, history, is_stale=is_stale)
         return found
+
+
+def _lacks_for_now(subject: Subject) -> bool:
+    """Whether an input of *subject* cannot be had for a reason that passes."""
+    return any(reason.partition(":")[0].replace(" ", "_") in _PASSING for reason in subject.unavailable.values())
 
 
 def _said(error: ProviderError) -> str:

@@ -137,6 +137,8 @@ class Market:
             InvalidInput: *profile* is `factor`, which needs a universe.
             ProviderError: `no_data`: there is no session by then.
         """
+        if not isinstance(day, dt.date):
+            raise InvalidInput("day", day, "a date")
         if parse_profile(profile) == FACTOR:
             raise InvalidInput("profile", profile, f"one of {', '.join(COMPOSITES)}, as of a day in the past")
         name, reader = parse_ticker(ticker), self._reader(profile=profile)
@@ -217,7 +219,10 @@ class Market:
         return {category.name: _strongest(known, category.tickers) for category in lacking}
 
     def invalidate(self, ticker: str) -> int:
-        """Drop all that rests on *ticker*: its prices, its scores, every portfolio that holds it. Returns how many."""
+        """
+        Drop all that rests on *ticker*: its prices, its scores, every universe and portfolio that holds it; of the
+        benchmark, all that is held against it. Returns how many entries that were.
+        """
         return self._cache.flush_tag(parse_ticker(ticker))
 
     def _reader(

@@ -156,9 +156,9 @@ class Throttle:
         self._mutex = threading.Lock()
         self._is_guarded = True
 
-    def admit(self, wait: float) -> None:
+    def admit(self, wait: float, *, calls: int = 1, sleep: Callable[[float], object] | None = None) -> None:
         """
-        Take one token; sleep until it is there, *wait* seconds at most.
+        Take the tokens of *calls* calls; sleep until there is one, *wait* seconds at most (the others are owed).
 
         Raises:
             Throttled: At once, with no token taken, if the breaker is open or the token would come later. Also after
@@ -168,7 +168,7 @@ class Throttle:
             raise InvalidInput("wait", wait, "seconds, 0 or more")
         if self._seen.is_open(self._wall()):  # most likely it still is: that is seen without the lock
             self._refuse_if_open()
-        step = self._change(lambda kept, now: self._taken(kept, now, wait))
+        step = self._change(lambda kept, now: self._taken(kept, now, wait, calls))
         if step is None:
             return
         if step.before.is_open(step.now):
@@ -177,7 +177,7 @@ class Throttle:
         if delay > wait:
             raise Throttled("timeout", step.now + delay, f"{self._name}: no call is free for another {delay:.1f} s")
         if delay > 0:
-            self._sleep(delay)
+            (sleep or self._sleep)(delay)
             self._refuse_if_open()
 
     def refused(self) -> None:
@@ -209,11 +209,11 @@ class Throttle:
             kept = self._seen
         return ThrottleState(kept.open_until if kept.is_open(now) else None, kept.strikes)
 
-    def _taken(self, kept: _Kept, now: float, wait: float) -> _Kept:
-        """With one token less, if there is one within *wait*."""
+    def _taken(self, kept: _Kept, now: float, wait: float, calls: int) -> _Kept:
+        """With the tokens of *calls* less, if there is one within *wait*."""
         if kept.is_open(now) or self._delay(kept, now) > wait:
             return kept
-        return replace(kept, full_at=max(kept.full_at, now) + self._interval)
+        return replace(kept, full_at=max(kept.full_at, now) + calls * self._interval)
 
     def _struck(self, kept: _Kept, now: float) -> _Kept:
         if kept.is_open(now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from avcache.errors import InvalidInput
 
@@ -50,6 +50,8 @@ def parse_tickers(given: str | Sequence[str], field: str = "tickers", limit: int
     Raises:
         InvalidInput: No ticker, more than *limit*, or bad ones: the message names the first 20 of them.
     """
+    if not isinstance(given, Iterable):
+        raise InvalidInput(field, given, "a text, or several texts")
     words = [word for word in re.split(r"[\s,;]+", given) if word] if isinstance(given, str) else list(given)
     if len(words) > max(limit, _MOST_WORDS):
         raise _wrong_number(field, given, limit, len(words))

@@ -23,6 +23,7 @@ __all__ = ["SAMPLE_25", "Category", "Universe", "Universes", "load_universes"]
 _BUNDLED = "data/universes.toml"
 _FIELDS = {"universe": ("name", "tickers"), "category": ("name", "target", "benchmark", "tickers")}
 _LONGEST_NAME = 60
+_TAKEN = frozenset({"uncategorised", "unallocated"})
 _NAME = f"a name has 1 to {_LONGEST_NAME} printable characters"
 _TARGET = "a target is a number of percent from 0 to 100"
 
@@ -197,6 +198,8 @@ def _target(given: object, place: str) -> float:
 
 def _check_names(found: Universes, file: str) -> None:
     seen: set[str] = set()
+    for name in (name for name in found.names if name.casefold() in _TAKEN):
+        raise ConfigError(f"{file}: {_shown(name)}: this name stands for what is in no category; another is wanted")
     for name in found.names:
         if name.casefold() in seen:
             raise ConfigError(f"{file}: {_shown(name)}: two entries have this name; each name is allowed once")

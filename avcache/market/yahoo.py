@@ -29,7 +29,7 @@ import pandas as pd
 
 from avcache.clock import Clock
 from avcache.errors import ProviderError
-from avcache.market.provider import COLUMNS, Figures, PriceHistory
+from avcache.market.provider import AROUND_THE_CLOCK, COLUMNS, Figures, PriceHistory
 from avcache.market.throttle import Throttle, Throttled
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ _FUNDS = frozenset({"ETF", "MUTUALFUND"})
 _RENAMED = {name.replace("_", " ").title(): name for name in COLUMNS}
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _TOO_MANY_REQUESTS = 429
+_HUNDREDTHS: Final = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
+_OF_AN_EXCHANGE: Final = frozenset({"EQUITY", "ETF", "INDEX", "MUTUALFUND"})
 _WORKERS: Final = 4
 _HISTORY_REQUESTS, _FUNDAMENTALS_REQUESTS = 1, 3
 _SETTLED: Final = 15 * 60
@@ -86,9 +88,8 @@ class YahooProvider:
         self._deadline = deadline
         self._throttle = throttle
         self._clock = clock
-        self._pool = ThreadPoolExecutor(_WORKERS, "avcache-yahoo")
         self._lock = threading.Lock()
-        self._opened: YahooSession | None = None
+        self._opening = _Opening()
 
     @property
     def label(self) -> str:
@@ -132,23 +133,19 @@ class YahooProvider:
     def close(self) -> None:
         """Close the session, and ask nothing more of what waits; the next call opens a new one."""
         with self._lock:
-            pool, self._pool = self._pool, ThreadPoolExecutor(_WORKERS, "avcache-yahoo")
-        pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            session, self._opened = self._opened, None
-        if session is not None:
-            session.close()
+            opening, self._opening = self._opening, _Opening()
+        opening.close()
 
     def _batch(self, tickers: Sequence[str], requests: int, fetch: Callable[[Any], T]) -> dict[str, T | ProviderError]:
-        give_up_at = time.monotonic() + self._deadline
+        give_up_at, opening = time.monotonic() + self._deadline, self._opening
 
         def outcome(ticker: str) -> T | ProviderError:
             try:
-                return self._ask(ticker, fetch, requests, give_up_at)
+                return self._ask(opening, ticker, fetch, requests=requests, give_up_at=give_up_at)
             except ProviderError as exc:
                 return exc
 
-        asked = {ticker: self._pool.submit(outcome, ticker) for ticker in tickers}
+        asked = {ticker: opening.pool.submit(outcome, ticker) for ticker in tickers}
         wait(asked.values(), timeout=self._deadline)
         return {ticker: self._taken(ticker, future) for ticker, future in asked.items()}
 
@@ -158,13 +155,13 @@ class YahooProvider:
         future.cancel()
         return ProviderError(ticker, "timeout", f"not there within the {self._deadline:g} s of its batch")
 
-    def _ask(self, ticker: str, fetch: Callable[[Any], T], requests: int, give_up_at: float) -> T:
+    def _ask(self, opening: _Opening, ticker: str, fetch: Callable[[Any], T], *, requests: int, give_up_at: float) -> T:
         if _ISIN.fullmatch(ticker):
             # yfinance would search the ISIN and answer for whatever symbol it finds.
             raise ProviderError(ticker, "unknown", "an ISIN; Yahoo's prices are asked by symbol")
-        self._admit(ticker, requests, give_up_at)
+        self._admit(opening, ticker, requests, give_up_at)
         yfinance = _yfinance()
-        session = self._session()
+        session = opening.session(ticker, self._base_url, self._timeout)
         session.forget()
         _quiet()
         try:
@@ -182,22 +179,44 @@ class YahooProvider:
             self._throttle.succeeded()
         return found
 
-    def _admit(self, ticker: str, requests: int, give_up_at: float) -> None:
+    def _admit(self, opening: _Opening, ticker: str, requests: int, give_up_at: float) -> None:
         if self._throttle is None:
             return
+        wait_for = max(0.0, give_up_at - time.monotonic())
         try:
-            for _ in range(requests):
-                self._throttle.admit(max(0.0, give_up_at - time.monotonic()))
+            self._throttle.admit(wait_for, calls=requests, sleep=opening.closed.wait)
         except Throttled as exc:
             raise ProviderError(ticker, exc.reason, str(exc)) from exc
 
-    def _session(self) -> YahooSession:
+
+class _Opening:
+    """What is opened for the requests up to the next `close`."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(_WORKERS, "avcache-yahoo")
+        self.closed = threading.Event()
+        self._lock = threading.Lock()
+        self._session: YahooSession | None = None
+
+    def session(self, ticker: str, base_url: str | None, timeout: float) -> YahooSession:
+        """The one session. Raises `ProviderError` once it is closed: then nothing more is asked."""
         from avcache.market.yahoo_session import YahooSession  # noqa: PLC0415 - loads libcurl
 
         with self._lock:
-            if self._opened is None:
-                self._opened = YahooSession(self._base_url, self._timeout)
-            return self._opened
+            if self.closed.is_set():
+                raise ProviderError(ticker, "timeout", "the connection to Yahoo was closed meanwhile")
+            if self._session is None:
+                self._session = YahooSession(base_url, timeout)
+            return self._session
+
+    def close(self) -> None:
+        """Wake what waits, and end what can be ended."""
+        self.closed.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
 
 @functools.cache
@@ -231,17 +250,18 @@ def _fetch_history(ticker: Any, now: float) -> PriceHistory:
     frame = ticker.history(period=_PERIOD, auto_adjust=False, actions=True)
     if frame.empty or not frame["Close"].notna().any():
         raise ProviderError(ticker.ticker, "upstream_error", "Yahoo sent no sessions and no reason")
-    metadata, prices = ticker.get_history_metadata(), _prices(frame)
+    metadata = ticker.get_history_metadata()
+    currency, prices = _in_whole_units(_word(metadata, "currency"), _prices(frame))
     closed = frame.index[frame["Close"].notna()]
     splits = frame.index[frame["Stock Splits"].fillna(0) != 0] if "Stock Splits" in frame else frame.index[:0]
     return PriceHistory(
         ticker.ticker,
         prices,
-        _word(metadata, "currency"),
+        currency,
         fetched_at=now,
         is_complete=_is_complete(closed[-1], metadata, now),
         last_split=splits[-1].date().isoformat() if len(splits) else None,
-        zone=_word(metadata, "exchangeTimezoneName"),
+        zone=_zone(metadata),
     )
 
 
@@ -268,6 +288,20 @@ def _moment(value: object) -> pd.Timestamp | None:
     if isinstance(value, pd.Timestamp):
         return value
     return pd.Timestamp(value, unit="s", tz="UTC") if isinstance(value, int) else None
+
+
+def _in_whole_units(currency: str | None, prices: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
+    """London, Johannesburg and Tel Aviv quote in hundredths: amounts of a pound and of its pence are one currency."""
+    whole = _HUNDREDTHS.get(currency or "")
+    if whole is None:
+        return currency, prices
+    return whole, prices.assign(**{name: prices[name] / 100 for name in COLUMNS if name != "volume"})
+
+
+def _zone(metadata: Mapping[str, Any]) -> str | None:
+    if _word(metadata, "instrumentType") in _OF_AN_EXCHANGE:
+        return _word(metadata, "exchangeTimezoneName")
+    return AROUND_THE_CLOCK
 
 
 def _word(metadata: Mapping[str, Any], name: str) -> str | None:

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 class Kept:
     """A real cache in memory with the namespaces of the runtime, and the clock of all its entries."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, failure_throttle: float = 0.0) -> None:
         self.clock = ManualClock()
         backend = MemoryBackend(clock=self.clock, wall=self.clock)
         self.settings = Settings.from_env(settings or {})
         self.cache = Cache(
             backend,
             runtime.namespaces(self.settings),
-            limits=CacheLimits(jitter=0.0, failure_throttle=0.0),
+            limits=CacheLimits(max_ttl=self.settings.cache_max_ttl, jitter=0.0, failure_throttle=failure_throttle),
             wall=self.clock,
         )
 

@@ -12,7 +12,7 @@ import pytest
 from avcache.clock import ManualClock
 from avcache.market.calendar import exchange_calendar
 from avcache.market.freshness import Freshness, span
-from avcache.market.provider import PriceHistory
+from avcache.market.provider import AROUND_THE_CLOCK, PriceHistory
 from tests.market.doubles import Kept, MemoryProvider, steady
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -71,6 +71,7 @@ def test_after_the_close_the_last_price_is_fresh_until_the_next_open(now: str, a
     [
         {"is_complete": False},  # the bar is not final yet
         {"zone": "Asia/Tokyo"},  # another exchange, of whose hours nothing is known
+        {"zone": AROUND_THE_CLOCK},  # a future, a currency, a coin
     ],
 )
 def test_after_the_close_what_may_still_change_is_fresh_for_its_ttl(fields: dict[str, Any]) -> None:
@@ -126,10 +127,26 @@ def test_what_was_fetched_over_the_weekend_is_not_stale_before_monday() -> None:
         ("2026-11-24 17:00", "2026-11-23", True, "behind"),
         ("2026-11-22 12:00", "2026-11-20", True, "closed"),
         ("2026-11-26 12:00", "2026-11-25", True, "closed"),  # Thanksgiving
+        ("2026-11-24 18:00", "2026-11-24", False, "behind"),  # fetched while it ran, which is over
     ],
 )
 def test_a_closed_market_is_told_apart_from_an_old_price(now: str, as_of: str, is_complete: bool, session: str) -> None:
     assert Desk(now).freshness.session(as_of, is_complete=is_complete) == session
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", AROUND_THE_CLOCK])
+def test_of_another_exchange_nothing_is_told(zone: str) -> None:
+    desk = Desk("2026-11-24 17:00")
+
+    assert desk.freshness.session("2026-11-20", is_complete=True, zone=zone) is None
+
+
+def test_what_was_fetched_by_a_clock_that_was_ahead_is_past_its_time() -> None:
+    desk = Desk("2026-11-24 11:00")
+    ahead = desk.history("2026-11-24", "2026-11-25 11:00")
+
+    assert desk.freshness.is_stale(ahead)
+    assert desk.freshness.of_price(ahead) == 60
 
 
 def test_without_a_calendar_only_a_running_session_is_known() -> None:

@@ -214,7 +214,7 @@ def test_every_bad_row_is_named_with_its_number_and_the_reason() -> None:
         '"Two',
         'lines",5,7',
         "KO,,9",
-        "PEP,5,n/a",
+        "PEP,5,a lot",
         "PG,-5,1",
         "T,5,-1",
         '"XOM"x,1,1',
@@ -227,7 +227,7 @@ def test_every_bad_row_is_named_with_its_number_and_the_reason() -> None:
     assert allowed.split("; each position")[0] == (
         "not understood: line 3 'MSFT,1,000,5' (more fields than the heading);"
         " line 4 'Account Total,,1000' (no ticker); line 5 '\"Two\\nlines\",5,7' (no ticker);"
-        " line 7 'KO,,9' (shares missing); line 8 'PEP,5,n/a' (cost not understood);"
+        " line 7 'KO,,9' (shares missing); line 8 'PEP,5,a lot' (cost not understood);"
         " line 9 'PG,-5,1' (shares negative, zero or not finite); line 10 'T,5,-1' (cost not understood);"
         " line 11 '\"XOM\"x,1,1' (quotes do not match); line 12 'XOM,ten,1' (shares not a number);"
         " line 13 '\"WMT,3,4' (quotes do not match)"

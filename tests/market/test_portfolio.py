@@ -234,7 +234,7 @@ def test_time_begins_when_all_positions_have_prices_and_holidays_of_one_leave_no
         "NEW", steady(0.002, rows=300, ticker="NEW").prices.iloc[100:].drop(index=whole.prices.index[150]), "USD"
     )
 
-    found = _analyze({"OLD": 1, "NEW": 1}, whole, young)
+    found = _analyze({"OLD": 1, "NEW": 0.1}, whole, young)
 
     assert len(found.over_time) == 200
     assert found.over_time.index[0] == whole.prices.index[100]
@@ -273,6 +273,40 @@ def test_prices_of_different_days_are_mixed() -> None:
     assert found.as_of_oldest is not None
     assert found.as_of_newest is not None
     assert dt.date.fromisoformat(found.as_of_oldest) < dt.date.fromisoformat(found.as_of_newest)
+
+
+@pytest.mark.parametrize("shares", [1e307, 5e-324, 1e-200])
+def test_a_position_out_of_all_proportion_is_left_out(shares: float) -> None:
+    found = _analyze({"AAPL": 1, "KO": shares}, SAMPLE.history("AAPL"), SAMPLE.history("KO"))
+
+    assert list(found.missing) == ["KO"]
+    assert "out of all proportion" in found.missing["KO"]
+    assert found.total_value == 126.04
+
+
+def test_a_coin_among_stocks_makes_no_session_of_a_weekend() -> None:
+    stock = SAMPLE.history("AAPL")
+    days = pd.date_range(stock.prices.index[0], stock.prices.index[-1], name="date")
+    coin = PriceHistory("BTC-USD", stock.prices.reindex(days, method="ffill"), "USD")
+
+    alone = _analyze({"AAPL": 100}, stock)
+    beside = _analyze({"AAPL": 100, "BTC-USD": 1e-6}, stock, coin)
+
+    assert beside.risk["volatility_1y"] == pytest.approx(alone.risk["volatility_1y"])
+    assert beside.risk["return_1y"] == pytest.approx(alone.risk["return_1y"])
+    assert beside.risk["beta"] == pytest.approx(alone.risk["beta"])
+
+
+def test_a_new_listing_leaves_the_correlation_of_the_others_alone() -> None:
+    old = [SAMPLE.history("AAPL"), SAMPLE.history("MRK")]
+    new = PriceHistory("NEW", SAMPLE.history("XOM").prices.tail(2), "USD")
+
+    found = _analyze({"AAPL": 1, "MRK": 1, "NEW": 0.01}, *old, new).correlation
+
+    assert found.loc["AAPL", "MRK"] == pytest.approx(
+        _analyze({"AAPL": 1, "MRK": 1}, *old).correlation.loc["AAPL", "MRK"]
+    )
+    assert found["NEW"].isna().all()
 
 
 # Categories

@@ -156,6 +156,21 @@ def test_a_jump_with_a_split_since_is_none() -> None:
     validate(replace(after, last_split=after.as_of), before)
 
 
+def test_a_change_of_currency_is_no_jump() -> None:
+    before, after = history([9_900.0, 10_000.0], currency="GBp"), history([99.0, 100.0], currency="GBP")
+
+    validate(after, before)
+
+
+@pytest.mark.parametrize("adjusted", [0.0, -1.0])
+def test_adjusted_closes_of_nothing_are_refused(adjusted: float) -> None:
+    found = history([1, 2, 3])
+    found.prices.loc[found.prices.index[1], "adj_close"] = adjusted
+
+    with pytest.raises(ProviderError, match="adjusted closes of 0 or less"):
+        validate(found)
+
+
 def test_a_batch_says_of_each_ticker_what_became_of_it() -> None:
     found = SampleProvider().histories(["AAPL", "NOPE", "KO"])
 

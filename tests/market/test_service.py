@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -520,3 +522,155 @@ def test_bonds_are_held_against_bonds(kept: Kept) -> None:
     assert score.benchmark == "AGG"
     lead = 1.0005**20 - 1
     assert score.components["fundamental"].value == pytest.approx(833 * 0.03 + 25 + 1250 * lead)
+
+
+# What rests on what
+
+
+def _ttl(kept: Kept, pattern: str) -> float | None:
+    (key,) = kept.cache.keys(pattern)
+    return kept.cache.ttl(key)
+
+
+def test_what_lacks_its_benchmark_for_now_is_kept_for_a_minute(
+    market: Market, provider: MemoryProvider, kept: Kept
+) -> None:
+    provider.given["MKT"] = ProviderError("MKT", "rate_limited", "later")
+
+    market.portfolio({"AAPL": 1})
+    market.measures(["AAPL", "KO"])
+
+    assert _ttl(kept, "portfolio:*") == _ttl(kept, "universe:*") == kept.cache.ttl("momentum:AAPL") == 60
+
+
+def test_a_portfolio_of_a_score_that_lacks_something_for_now_is_kept_for_a_minute(
+    market: Market, provider: MemoryProvider, kept: Kept
+) -> None:
+    provider.figures["AAPL"] = LATER
+
+    market.portfolio({"AAPL": 1})
+
+    assert market.score("AAPL").is_provisional
+    assert _ttl(kept, "portfolio:*") == 60
+
+
+def test_a_score_among_half_a_universe_is_kept_for_a_minute(kept: Kept) -> None:
+    sample = SampleProvider()
+    given: dict[str, PriceHistory | ProviderError] = {
+        ticker: sample.history(ticker) for ticker in [*sample.tickers, "^GSPC"]
+    }
+    provider = MemoryProvider(given | {"XOM": ProviderError("XOM", "timeout", "no answer")}, benchmark="^GSPC")
+    market = kept.market(provider)
+
+    score = market.score("MRK", profile="factor")
+
+    assert score.is_provisional
+    assert _ttl(kept, "momentum:MRK@factor") == 60
+
+
+def test_a_score_is_held_against_no_universe_past_its_time(kept: Kept) -> None:
+    sample = SampleProvider()
+    histories = {ticker: sample.history(ticker) for ticker in [*sample.tickers, "^GSPC"]}
+    provider = MemoryProvider(histories, benchmark="^GSPC")
+    market = kept.market(provider)
+    market.score("MRK", profile="factor")
+    kept.clock.advance(1801)
+    cut = {ticker: replace(whole, prices=whole.prices.loc[:"2022-06-30"]) for ticker, whole in histories.items()}
+    provider.given.update(cut)
+    fresh = Kept().market(MemoryProvider(cut, benchmark="^GSPC")).score("XOM", profile="factor")
+
+    found = market.score("XOM", profile="factor")
+
+    assert found.composite_score == fresh.composite_score
+
+
+def test_a_universe_that_cannot_be_had_is_told_by_ticker(market: Market, provider: MemoryProvider) -> None:
+    provider.given["KO"] = replace_error(LATER, "KO")
+    market.history("AAPL")
+
+    found = market.scores("AAPL", profile="factor", universe=["KO"])
+
+    assert isinstance(found["AAPL"], ProviderError)
+    assert found["AAPL"].ticker == "AAPL"
+    assert "its universe cannot be had" in found["AAPL"].detail
+
+
+def test_the_score_in_place_of_one_in_a_small_universe_is_the_default_one(market: Market) -> None:
+    score = market.score("AAPL", profile="factor", universe=["AAPL", "KO"])
+
+    default = market.score("AAPL")
+    assert (score.composite_score, score.coverage) == (default.composite_score, default.coverage)
+    assert score.coverage == 1.0  # with the fundamentals that the default profile asks for
+
+
+@pytest.mark.parametrize("reason", ["timeout", "rate_limited", "upstream_error"])
+def test_a_portfolio_asks_once_for_what_fails(market: Market, provider: MemoryProvider, reason: Any) -> None:
+    provider.given["BAD"] = ProviderError("BAD", reason, "not now")
+
+    found = market.portfolio({"AAPL": 1, "BAD": 1, "KO": 1})
+
+    assert list(found.missing) == ["BAD"]
+    assert provider.asked["BAD"] == 1
+
+
+def test_many_who_ask_for_what_fails_ask_the_source_once(market: Market, provider: MemoryProvider) -> None:
+    class Slow(MemoryProvider):
+        def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
+            time.sleep(0.1)
+            return super().histories(tickers)
+
+    slow = Slow({**provider.given, **{f"BAD{n}": ProviderError(f"BAD{n}", "timeout", "not now") for n in range(5)}})
+    shared = Kept({}, failure_throttle=1.0).market(slow)
+
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(lambda _at: shared.prices("AAPL BAD0 BAD1 BAD2 BAD3 BAD4"), range(10)))
+
+    assert all(isinstance(prices["AAPL"], Price) for prices in found)
+    assert all(isinstance(prices["BAD0"], ProviderError) for prices in found)
+    assert slow.asked["AAPL"] == 1
+    assert max(slow.asked[f"BAD{n}"] for n in range(5)) <= 2
+
+
+def test_who_refuses_what_is_stale_is_given_nothing_made_of_it(
+    market: Market, provider: MemoryProvider, kept: Kept
+) -> None:
+    provider.given["AAPL"] = replace(steady(0.001), fetched_at=kept.clock())
+    market.price("AAPL")
+    kept.clock.advance(400)
+    provider.given["AAPL"] = LATER
+    old = market.price("AAPL", stale="on_error")
+
+    assert old.is_provisional
+    with pytest.raises(ProviderError, match="later"):
+        market.price("AAPL", stale="refuse")
+    with pytest.raises(ProviderError, match="later"):
+        market.score("AAPL", stale="refuse")
+
+
+def test_invalidating_the_benchmark_drops_what_is_held_against_it(market: Market, kept: Kept) -> None:
+    market.portfolio({"AAPL": 1})
+    market.measures(["AAPL", "KO"])
+
+    market.invalidate("MKT")
+
+    assert kept.cache.keys("momentum:*") == kept.cache.keys("portfolio:*") == kept.cache.keys("universe:*") == []
+    assert kept.cache.exists("price:AAPL")
+
+
+def test_a_short_longest_time_to_live_is_kept_to(provider: MemoryProvider) -> None:
+    names = ("PRICE", "MOMENTUM", "PORTFOLIO", "DEFAULT", "STALE")
+    kept = Kept({"CACHE_MAX_TTL": "120"} | {f"CACHE_{name}_TTL": "60" for name in names})
+    provider.given["ND"] = history([1.0], "ND")
+    market = Market(kept.cache, provider, freshness=Freshness(kept.clock, longest=120.0))
+
+    found = market.prices("AAPL ND NOPE")
+
+    assert [type(price) for price in found.values()] == [Price, ProviderError, ProviderError]
+
+
+@pytest.mark.parametrize("given", [None, 5])
+def test_what_is_no_list_of_tickers_is_refused(market: Market, given: Any) -> None:
+    with pytest.raises(InvalidInput, match="tickers="):
+        market.prices(given)
+    with pytest.raises(InvalidInput, match="day="):
+        market.score_as_of("AAPL", given)

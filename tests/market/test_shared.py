@@ -27,6 +27,8 @@ def yahoo(tmp_path: Path) -> Iterator[YahooServer]:
     yfinance.cache._TzCacheManager._tz_cache = None
     yfinance.cache._CookieCacheManager._Cookie_cache = None
     yfinance.set_tz_cache_location(str(tmp_path))
+    yfinance.cache.get_tz_cache().lookup("")
+    yfinance.cache.get_cookie_cache().lookup("")
     with YahooServer() as server:
         yield server
 

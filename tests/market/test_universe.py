@@ -227,3 +227,12 @@ def test_a_file_that_is_no_text_is_named(file: Path) -> None:
 
     with pytest.raises(ConfigError, match="is not UTF-8"):
         load_universes(file)
+
+
+@pytest.mark.parametrize("name", ["Uncategorised", "UNALLOCATED"])
+def test_names_for_what_is_in_no_category_are_taken(tmp_path: Path, name: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'[[category]]\nname = "{name}"\ntarget = 10\nbenchmark = "SPY"\ntickers = "AAPL"\n')
+
+    with pytest.raises(ConfigError, match="stands for what is in no category"):
+        load_universes(own)

@@ -16,7 +16,7 @@ import yfinance
 
 from avcache.errors import FailureReason, ProviderError
 from avcache.market.price import Price
-from avcache.market.provider import COLUMNS, PriceHistory, validate
+from avcache.market.provider import AROUND_THE_CLOCK, COLUMNS, PriceHistory, validate
 from avcache.market.sample import SampleProvider
 from avcache.market.throttle import Throttle
 from avcache.market.yahoo import YahooProvider
@@ -50,6 +50,9 @@ def _forget_everything(directory: Path) -> None:
     yfinance.cache._TzCacheManager._tz_cache = None
     yfinance.cache._CookieCacheManager._Cookie_cache = None
     yfinance.set_tz_cache_location(str(directory))
+    # Opened in one thread, as the provider does it: several at once would lock each other out.
+    yfinance.cache.get_tz_cache().lookup("")
+    yfinance.cache.get_cookie_cache().lookup("")
 
 
 def _reason(provider: YahooProvider, ticker: str) -> FailureReason:
@@ -417,3 +420,51 @@ def test_the_package_itself_loads_no_pandas() -> None:
     code = "import sys, avcache.market; sys.exit('pandas' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_pence_are_pounds(yahoo: YahooServer, provider: YahooProvider) -> None:
+    yahoo.meta["AAPL"] = {"currency": "GBp"}
+
+    history = provider.history("AAPL")
+
+    whole = SAMPLE.history("AAPL").prices
+    assert history.currency == "GBP"
+    assert history.prices["close"].iloc[-1] == pytest.approx(whole["close"].iloc[-1] / 100)
+    assert history.prices["adj_close"].iloc[-1] == pytest.approx(whole["adj_close"].iloc[-1] / 100)
+    assert history.prices["volume"].iloc[-1] == whole["volume"].iloc[-1]
+
+
+def test_what_trades_around_the_clock_has_no_exchange(yahoo: YahooServer, provider: YahooProvider) -> None:
+    yahoo.meta["AAPL"] = {"instrumentType": "FUTURE"}
+
+    assert provider.history("AAPL").zone == AROUND_THE_CLOCK
+
+
+def test_after_close_nothing_more_is_asked_of_what_waited(yahoo: YahooServer, tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    kept = Kept()
+    provider = YahooProvider(base_url=yahoo.url, throttle=Throttle(kept.cache, "yahoo", rate=0.2, burst=1))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(provider.histories, ["AAPL", "KO", "META"])
+        while not yahoo.charts():
+            time.sleep(0.01)
+        begun = time.monotonic()
+        provider.close()
+        found = waiting.result(timeout=10)
+
+    assert time.monotonic() - begun < 3
+    assert sum(isinstance(outcome, ProviderError) for outcome in found.values()) >= 2
+    assert len(yahoo.charts()) == 1
+
+
+def test_fundamentals_come_at_any_rate(yahoo: YahooServer, provider: YahooProvider) -> None:
+    kept = Kept()
+    slow = YahooProvider(base_url=yahoo.url, throttle=Throttle(kept.cache, "yahoo", rate=0.03, wall=kept.clock))
+
+    first = slow.fundamentals(["AAPL"])["AAPL"]
+    second = slow.fundamentals(["KO"])["KO"]
+    slow.close()
+
+    assert first == FIGURES
+    assert isinstance(second, ProviderError)
+    assert second.reason == "timeout"

@@ -19,6 +19,8 @@ __all__ = ["PortfolioAnalysis", "analyze", "from_record", "to_record"]
 
 _FRAMES: Final = ("table", "over_time", "correlation")
 _MIXED: Final = 300.0
+_SMALLEST, _LARGEST = 1e-9, 1e18
+"""Amounts of money that can be added to others without either being lost in the rounding, or beyond all numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,14 @@ def analyze(
     missing.
     """
     missing = {ticker: _why(error) for ticker, error in found.items() if isinstance(error, ProviderError)}
-    priced = [position for _, position in sorted(found.items()) if not isinstance(position, ProviderError)]
+    priced: list[Position] = []
+    for ticker, position in sorted(found.items()):
+        if isinstance(position, ProviderError):
+            continue
+        if _SMALLEST < position.value < _LARGEST:
+            priced.append(position)
+        else:
+            missing[ticker] = f"its value of {position.value:g} is out of all proportion"
     currency = _main_currency(priced)
     positions = [position for position in priced if position.price.currency == currency]
     others = [position for position in priced if position.price.currency != currency]

@@ -17,19 +17,21 @@ __all__ = ["correlation", "growth", "risk"]
 
 _YEAR: Final = 252
 _FEWEST_RETURNS: Final = 60
+_MOST_CORRELATED: Final = 100
+_HALF: Final = 0.5 - 1e-9
 
 
 def growth(positions: Sequence[Position], benchmark: PriceHistory | None) -> pd.DataFrame:
     """
     Return the value of the shares of today on each session since all of *positions* have prices.
 
+    Sessions are the days on which at least half of the value trades: a coin among stocks does not make weekends count.
     Index `date`, ascending; columns `value` (adjusted for dividends, in the currency of the positions), `growth`
     (value over that of the first session), `drawdown` (0 or less, below an earlier high) and `benchmark` (its growth,
-    NaN where it has no price). A position that did not trade on a day keeps its last price.
+    NaN where it has no price). A position that did not trade on a session keeps its last price.
     """
-    columns = {position.ticker: _worth(position) for position in positions}
-    worth = pd.DataFrame(columns).sort_index().ffill().dropna()
-    value = worth.sum(axis=1)
+    worth = pd.DataFrame({position.ticker: _worth(position) for position in positions}).sort_index()
+    value = worth.ffill()[_sessions(worth, positions)].dropna().sum(axis=1)
     found = pd.DataFrame({"value": value, "growth": value / value.iloc[0] if len(value) else value})
     found["drawdown"] = value / value.cummax() - 1
     found["benchmark"] = math.nan if benchmark is None else _growth_of(benchmark, found.index)
@@ -38,12 +40,13 @@ def growth(positions: Sequence[Position], benchmark: PriceHistory | None) -> pd.
 
 def correlation(positions: Sequence[Position]) -> pd.DataFrame:
     """
-    Return how the daily returns of the last 252 common sessions correlate: tickers x tickers, -1 to 1.
+    Return how the daily returns of the last 252 sessions correlate: tickers x tickers, -1 to 1.
 
-    NaN with fewer than 60 returns in common, and for one that did not move.
+    Of the 100 largest positions. NaN with fewer than 60 returns in common, and for one that did not move.
     """
-    closes = pd.DataFrame({position.ticker: _closes(position.history) for position in positions}).dropna()
-    returns = closes.pct_change().iloc[1:].tail(_YEAR)
+    largest = sorted(positions, key=lambda position: -position.value)[:_MOST_CORRELATED]
+    closes = pd.DataFrame({position.ticker: _closes(position.history) for position in largest}).sort_index()
+    returns = closes[_sessions(closes, largest)].pct_change(fill_method=None).iloc[1:].tail(_YEAR)
     return returns.corr(min_periods=_FEWEST_RETURNS)
 
 
@@ -64,6 +67,12 @@ def risk(over_time: pd.DataFrame, weights: pd.Series[float]) -> dict[str, float 
         "effective_positions": 1 / float((weights**2).sum()) if len(weights) else math.nan,
     }
     return {name: float(figure) if math.isfinite(figure) else None for name, figure in found.items()}
+
+
+def _sessions(columns: pd.DataFrame, positions: Sequence[Position]) -> pd.Series[bool]:
+    """On which days at least half of the value of *positions* trades."""
+    values = pd.Series({position.ticker: position.value for position in positions}, dtype="float64")
+    return (columns.notna() * (values / values.sum())).sum(axis=1) >= _HALF
 
 
 def _beta(returns: pd.Series[float], benchmark: pd.Series[float]) -> float:

@@ -71,6 +71,8 @@ class Score:
         inputs: When what it rests on was fetched: `prices`, `benchmark`, `fundamentals` -> epoch seconds.
         source: The name of the provider.
         computed_at: Epoch seconds.
+        zone: The time zone of its exchange, if that is known.
+        is_provisional: Whether it lacks something that may be there in a minute, or rests on prices past their time.
     """
 
     ticker: str
@@ -92,6 +94,8 @@ class Score:
     source: str
     computed_at: float
     note: str | None = None
+    zone: str | None = None
+    is_provisional: bool = False
 
 
 def scores(
@@ -217,6 +221,7 @@ def describe(
         inputs=_inputs(subject),
         source=source,
         computed_at=computed_at,
+        zone=history.zone,
     )
 
 

@@ -22,7 +22,10 @@ def score_details(score: Score, entry: Peek) -> None:
     """Everything about one cached score; *entry* is its age."""
     st.subheader(literal(f"{score.ticker} {strength(score)}"))
     market = get_runtime().market
-    source, session = market.label, market.freshness.session(score.as_of, is_complete=score.bar_complete)
+    source, session = (
+        market.label,
+        market.freshness.session(score.as_of, is_complete=score.bar_complete, zone=score.zone),
+    )
     aging_caption(entry, lambda aged, now: freshness(score, aged, source, now, session))
     _prices(score.ticker)
     made, measured = st.columns([5, 3], gap="medium")
