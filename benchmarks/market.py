@@ -12,6 +12,7 @@ import talib
 
 from avcache.market.provider import COLUMNS, PriceHistory
 from avcache.market.scoring import Subject, scores
+from avcache.market.scoring.factor import cross_section, factor_scores
 from avcache.market.universe import SAMPLE_25
 from avcache.runtime import Runtime, from_environment
 from benchmarks.measure import Samples, rotated
@@ -57,6 +58,22 @@ def _scoring() -> Iterator[Row]:
         linear.verdict(grows.median),
         f"250 tickers {duration(half.median)}",
     )
+
+    within = _timed({"factor": lambda: _place(subjects)})["factor"]
+    yield Row(
+        "place 500 tickers in their universe (`factor`)",
+        within.text(duration),
+        f"{times(within.over(whole).median)} the score of each alone",
+        str(bar),
+        bar.verdict(within.median),
+        "",
+    )
+
+
+def _place(subjects: list[Subject]) -> None:
+    placed = factor_scores(subjects, cross_section(subjects), source="bench", computed_at=0.0)
+    if any(score.note for score in placed.values()):
+        raise ValueError("a universe of 500 was too small")
 
 
 def _through_the_cache() -> Iterator[Row]:

@@ -22,7 +22,7 @@ from avcache.market.scoring.cross_section import (
 from avcache.market.scoring.measures import MEASURES
 from avcache.market.scoring.panel import Panel, Subject, panels
 from avcache.market.scoring.profiles import COMPOSITES, DEFAULT_PROFILE, FACTOR, rate
-from avcache.market.scoring.score import CHANGES, Change, Score, change, describe, earlier_day, measure_table, scores
+from avcache.market.scoring.score import CHANGES, Change, Score, change, describe, earlier_day, panel_table, scores
 
 __all__ = ["CrossSection", "cross_section", "factor_scores"]
 
@@ -45,8 +45,9 @@ class CrossSection:
 
 def cross_section(subjects: Sequence[Subject]) -> CrossSection:
     """Return the measures of a universe. *subjects* are its tickers, each with at least one session."""
-    then = {name: measure_table(subjects, ago) for name, ago in CHANGES.items()}
-    return CrossSection({NOW: measure_table(subjects), **then})
+    seen = panels(subjects)
+    then = {name: panel_table(seen, ago) for name, ago in CHANGES.items()}
+    return CrossSection({NOW: panel_table(seen), **then})
 
 
 def factor_scores(
@@ -58,16 +59,17 @@ def factor_scores(
     If fewer than 10 tickers of the universe can be placed, the scores are those of the default profile, and their
     `note` says so.
     """
-    standing = standings(universe.now, measure_table(subjects))
+    seen = panels(subjects)
+    table = panel_table(seen)
+    standing = standings(universe.now, table)
     if standing.members < FEWEST_TICKERS:
         note = f"the universe is too small: {standing.members} tickers can be placed, {FEWEST_TICKERS} needed"
         fallback = scores(subjects, source=source, computed_at=computed_at, profile=COMPOSITES[DEFAULT_PROFILE])
         return {ticker: replace(score, note=note) for ticker, score in fallback.items()}
-    earlier = {name: standings(universe.tables[name], measure_table(subjects, ago)) for name, ago in CHANGES.items()}
-    table = measure_table(subjects)
+    earlier = {name: standings(universe.tables[name], panel_table(seen, ago)) for name, ago in CHANGES.items()}
     measured = by_ticker(table.join(risk_adjusted(universe.now, table)))
     found: dict[str, Score] = {}
-    for panel in (panel for panel in panels(subjects) if panel.rows):
+    for panel in (panel for panel in seen if panel.rows):
         for subject in panel.subjects:
             ticker = subject.history.ticker
             composite = standing.composite_of(ticker)

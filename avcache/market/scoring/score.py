@@ -27,6 +27,7 @@ __all__ = [
     "earlier_day",
     "from_record",
     "measure_table",
+    "panel_table",
     "scores",
     "to_record",
 ]
@@ -125,20 +126,18 @@ def scores(
     return found
 
 
-def measure_table(subjects: Sequence[Subject], ago: pd.DateOffset | None = None) -> pd.DataFrame:
-    """
-    Return `MEASURES` of each of *subjects*: one row per ticker, sorted, NaN where one cannot be computed.
+def measure_table(subjects: Sequence[Subject]) -> pd.DataFrame:
+    """Return `MEASURES` of each of *subjects*: one row per ticker, sorted, NaN where one cannot be computed."""
+    return panel_table(panels(subjects))
 
-    Args:
-        ago: How long before its own last session each is looked at.
-    """
-    tables = [
-        pd.DataFrame(columns=[measure.name for measure in MEASURES], index=pd.Index([], name="ticker"), dtype=float)
-    ]
-    for panel in panels(subjects):
-        seen = panel if ago is None or not panel.rows else panel.until(earlier_day(panel, ago))
-        index = pd.Index([subject.history.ticker for subject in seen.subjects], name="ticker")
-        tables.append(pd.DataFrame(measures(seen), index=index))
+
+def panel_table(seen: Sequence[Panel], ago: pd.DateOffset | None = None) -> pd.DataFrame:
+    """`measure_table` of the tickers of *seen*, as they were *ago* before their own last session."""
+    tables = [pd.DataFrame(columns=[one.name for one in MEASURES], index=pd.Index([], name="ticker"), dtype=float)]
+    for panel in seen:
+        then = panel if ago is None or not panel.rows else panel.until(earlier_day(panel, ago))
+        index = pd.Index([subject.history.ticker for subject in then.subjects], name="ticker")
+        tables.append(pd.DataFrame(measures(then), index=index))
     # An empty table beside others would have a say in their types.
     return pd.concat(tables[1:] or tables).sort_index()
 

@@ -17,6 +17,7 @@ from avcache.market.scoring.cross_section import risk_adjusted
 from avcache.market.scoring.indicators import r_squared, simple_rsi, slope, sma
 from avcache.market.scoring.measures import MEASURES
 from avcache.market.scoring.panel import panels
+from avcache.market.scoring.score import panel_table
 from tests.market.doubles import history, steady
 from tests.market.scoring import reference
 from tests.market.scoring.sample import (
@@ -190,7 +191,7 @@ def test_the_table_holds_the_measures_of_the_scores(day: dt.date) -> None:
 def test_the_table_of_some_time_ago_is_that_of_the_prices_cut_there(ago: pd.DateOffset, days: int) -> None:
     then = LAST_DAY - dt.timedelta(days=days)
 
-    found = measure_table(subjects(), ago)
+    found = panel_table(panels(subjects()), ago)
 
     expected = measure_table([Subject(cut(whole, then), cut(MARKET, then)) for whole in ALL.values()])
     pd.testing.assert_frame_equal(found, expected, rtol=1e-9)

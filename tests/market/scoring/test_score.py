@@ -14,6 +14,8 @@ import pytest
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import COMPOSITES, Score, Subject, from_record, measure_table, scores, to_record
 from avcache.market.scoring.measures import MEASURES
+from avcache.market.scoring.panel import panels
+from avcache.market.scoring.score import panel_table
 from tests.market.doubles import steady
 from tests.market.scoring.sample import (
     ALL,
@@ -190,7 +192,7 @@ def test_a_history_without_adjusted_closes_is_left_out() -> None:
 def test_the_table_of_some_time_ago_has_a_row_for_what_has_no_adjusted_closes() -> None:
     nothing = reshaped(ALL["AAPL"], adj_close=math.nan)
 
-    found = measure_table([Subject(nothing, MARKET), subject("KO")], pd.DateOffset(days=7))
+    found = panel_table(panels([Subject(nothing, MARKET), subject("KO")]), pd.DateOffset(days=7))
 
     assert list(found.index) == ["AAPL", "KO"]
 
