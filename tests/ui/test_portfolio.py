@@ -14,7 +14,7 @@ from avcache.market.holdings import parse_holdings
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
-from avcache.ui.portfolio import PortfolioView, exported, portfolio_view
+from avcache.ui.portfolio import PortfolioView, category_view, exported, portfolio_view, risk_metrics
 
 HOLDINGS = parse_holdings({"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0})
 
@@ -120,3 +120,43 @@ def test_the_file_of_a_portfolio_that_cannot_be_priced_names_what_is_missing(wir
 
     assert table["ticker"].tolist() == ["FOO"]
     assert pd.isna(table["value"][0])
+
+
+def test_what_is_priced_in_another_currency_is_told_with_its_worth(analysis: PortfolioAnalysis) -> None:
+    mixed = dataclasses.replace(analysis, missing={"BMW.DE": "priced in EUR"}, other_currencies={"EUR": 1250.0})
+
+    assert seen(mixed).missing[-1] == "Not in the total, being in another currency: 1,250 EUR"
+
+
+def test_prices_of_mixed_age_say_so(analysis: PortfolioAnalysis) -> None:
+    now = analysis.computed_at
+    mixed = dataclasses.replace(analysis, inputs_oldest=now - 2000, inputs_newest=now)
+    same = dataclasses.replace(analysis, inputs_oldest=now - 20, inputs_newest=now)
+
+    assert ", of mixed age: fetched " in portfolio_view(mixed, None, "x", now).freshness
+    told = portfolio_view(same, None, "x", now).freshness
+    assert ", fetched " in told
+    assert "mixed" not in told
+
+
+def test_categories_without_target_or_position_are_not_shown(wired: Runtime, analysis: PortfolioAnalysis) -> None:
+    whole = wired.market.categories(analysis)
+
+    shown = category_view(whole)
+
+    assert list(shown["category"])[:2] == ["Large-Cap Anchors", "Small-Cap Specialists"]
+    assert "Uncategorised" not in set(shown["category"])  # AAPL and NVDA are both in a category
+    assert shown["gap_percent"].iloc[0] == pytest.approx(20 - 100)
+
+
+def test_the_portfolio_as_a_whole_has_units(analysis: PortfolioAnalysis) -> None:
+    found = risk_metrics(
+        dataclasses.replace(analysis, risk=dict.fromkeys(analysis.risk), returns=dict.fromkeys(analysis.returns))
+    )
+
+    assert set(found.values()) == {"–"}
+    assert all(
+        value.endswith("%")
+        for name, value in risk_metrics(analysis).items()
+        if name not in {"Beta", "Effective positions"}
+    )

@@ -64,6 +64,8 @@ def freshness(score: Score, entry: Peek, source_label: str, now: float, session:
     computed = f"computed {format_clock(score.computed_at, now)}{prices}, {age}"
     said = [SESSIONS[session]] if session else []
     notes = [score.note] if score.note else []
+    if score.is_provisional:
+        notes.append("provisional: it rests on older prices, or lacks what may be there in a minute")
     return " · ".join([f"as of {format_day(score.as_of)}", *said, computed, *notes, source_label])
 
 

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from avcache.core.peek import Peek
+from avcache.market.freshness import Session
 from avcache.market.scoring import Score
 from avcache.runtime import Runtime
 from avcache.ui.momentum.score import breakdown, freshness, measure_table, strength
@@ -36,6 +37,31 @@ def test_freshness_tells_day_age_and_source(mrk: Score) -> None:
 
     clock = f"{dt.datetime.fromtimestamp(mrk.computed_at).astimezone():%H:%M:%S}"
     assert told == f"as of 28 Dec 2022 · computed {clock}, 1:48 old, fresh for 8:12 · Sample prices"
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        ("closed", "market closed, last close"),
+        ("behind", "older than the last close"),
+        ("running", "the session is running"),
+    ],
+)
+def test_freshness_tells_a_closed_market_from_an_old_price(mrk: Score, session: Session, words: str) -> None:
+    assert f"as of 28 Dec 2022 · {words} · computed" in freshness(mrk, entry(), "x", mrk.computed_at, session)
+
+
+def test_freshness_tells_when_prices_were_fetched_and_what_is_provisional(mrk: Score) -> None:
+    fetched = dataclasses.replace(
+        mrk, inputs={"prices": mrk.computed_at - 60}, is_provisional=True, note="the universe is too small"
+    )
+
+    told = freshness(fetched, entry(), "x", mrk.computed_at)
+
+    clock = f"{dt.datetime.fromtimestamp(mrk.computed_at - 60).astimezone():%H:%M:%S}"
+    assert f"from prices of {clock}" in told
+    assert "provisional" in told
+    assert "the universe is too small" in told
 
 
 def test_a_stale_score_says_that_it_is_being_loaded(mrk: Score) -> None:
