@@ -50,7 +50,7 @@ def live() -> None:
 
 live()
 csv_button("Namespaces as CSV", lambda: live_overview(WINDOWS[window])[0].namespaces, "namespaces.csv")
-if not get_runtime().ops.keyspace.snapshot().entries:
+if get_runtime().ops.keyspace.snapshot().is_empty:
     universes = get_runtime().market.universes
     name, tickers = universes.default, universes.get(universes.default)
     st.write(f"The cache is empty. Warm it up with the {len(tickers)} tickers of “{name}” to see it work.")

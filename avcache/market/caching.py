@@ -14,6 +14,7 @@ from avcache.errors import Absent, FailureReason, ProviderError
 
 __all__ = [
     "FRESH_FOR",
+    "NOTES",
     "PROVISIONAL",
     "UNREADABLE",
     "Cache",
@@ -30,6 +31,9 @@ Record = dict[str, Any]
 StalePolicy = Literal["serve", "on_error", "refuse"]
 FRESH_FOR: Final = "fresh_for"
 PROVISIONAL: Final = "is_provisional"
+NOTES: Final = frozenset({"provider", "unknown"})
+"""Namespaces of what the market notes of its provider: no results."""
+
 UNREADABLE: Final = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 
 

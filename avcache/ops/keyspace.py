@@ -11,6 +11,7 @@ from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE
 from avcache.core.peek import Peek
+from avcache.market.caching import NOTES
 
 __all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot", "peek_found"]
 
@@ -50,6 +51,11 @@ class Snapshot:
     entries: tuple[Peek, ...]
     is_exact: bool
     taken_at: float
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing but the notes of the market about its provider."""
+        return all(entry.namespace in NOTES for entry in self.entries)
 
     @property
     def namespaces(self) -> Mapping[str, NamespaceSize]:

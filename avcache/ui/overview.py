@@ -66,7 +66,7 @@ def overview(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, win
         namespaces=table,
         table=_table(table),
         trouble=_trouble(recent.total),
-        is_empty=not snapshot.entries,
+        is_empty=snapshot.is_empty,
         taken_at=snapshot.taken_at,
         is_exact=snapshot.is_exact,
     )

@@ -79,6 +79,8 @@ def test_looking_counts_nothing(name: str) -> None:
 
 
 def test_an_empty_overview_offers_to_warm_the_default_universe() -> None:
+    runtime.shared().cache.set("provider:yahoo", {"a": "note"})  # no result, and nothing to look at
+
     app = open_page("overview")
 
     next(button for button in app.button if button.label == "Warm the default universe").click().run()
