@@ -16,6 +16,7 @@ _MAX_STARS = 8
 _GRAMMAR = f"1 to {_MAX_CHARACTERS} printable characters with at most {_MAX_STARS} stars (* any text, ? one character)"
 _REDIS_SPECIAL = re.compile(r"([\\\[\]^*?-])")
 _WILD = re.compile(r"[*?]+")
+_UNNAMED = "default:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class Pattern:
         return "*" not in self.text and "?" not in self.text
 
     def matches(self, key: str) -> bool:
-        """Whether *key* is meant."""
-        return _regex(self.text).fullmatch(key) is not None
+        """Whether *key* is meant; a pattern without a colon means keys without one (kept as `default:…`) as well."""
+        meant = _regex(self.text)
+        if meant.fullmatch(key) is not None:
+            return True
+        return ":" not in self.text and key.startswith(_UNNAMED) and meant.fullmatch(key, len(_UNNAMED)) is not None
 
     def redis_glob(self, prefix: str) -> str:
         """
@@ -52,7 +56,8 @@ class Pattern:
 
         Redis' ? is one byte, ours one character: each becomes a star, as many as a server may be asked to try.
         """
-        parts = [_REDIS_SPECIAL.sub(r"\\\1", part) for part in _WILD.split(self.text)]
+        text = self.text if ":" in self.text or self.is_literal else f"*{self.text}"
+        parts = [_REDIS_SPECIAL.sub(r"\\\1", part) for part in _WILD.split(text)]
         if len(parts) > _MAX_STARS + 1:
             parts = [*parts[:_MAX_STARS], ""]
         return _REDIS_SPECIAL.sub(r"\\\1", prefix) + "*".join(parts)

@@ -20,6 +20,14 @@ T = TypeVar("T")
 _MOST_WAITERS: Final = 64
 
 
+class Stopped(Exception):
+    """A loader raised StopIteration, which no generator lets through."""
+
+    def __init__(self, stop: StopIteration) -> None:
+        super().__init__(stop)
+        self.stop = stop
+
+
 class TooLong(Exception):
     """A wait was longer than it may be."""
 
@@ -67,6 +75,8 @@ def carry_out(story: Story[T], load: Callable[..., Any]) -> T:
             step = story.send(answer) if error is None else story.throw(error)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+        except Stopped as exc:
+            raise exc.stop from None
         answer, error = None, None
         try:
             answer = _do(step, load)
@@ -100,8 +110,11 @@ def _do(step: Step, load: Callable[..., Any]) -> Any:
         case Ask():
             return step.question()
         case Load():
-            with step.around:
-                return load(*step.arguments)
+            try:
+                with step.around:
+                    return load(*step.arguments)
+            except StopIteration as exc:
+                raise Stopped(exc) from None
         case Wait():
             try:
                 step.flight.exception(step.seconds)

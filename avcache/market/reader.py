@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 _PASSING: Final = frozenset({"rate_limited", "timeout", "upstream_error"})
 _STRIKES_TTL: Final = 48 * 3600.0
 _BOND_BENCHMARK: Final = "AGG"
+_PEGS: Final = ("pegRatio", "trailingPegRatio")
+_PARTLY_TTL: Final = 6 * 3600.0
 _SAMPLE: Final = "sample"
 _LIVE: Final = "provider:live"
 """Names the live provider whose prices are in this cache, for as long as any may be."""
@@ -239,9 +241,15 @@ class Reader:
     def _load_fundamentals(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
         now = self._freshness.clock()
         return {
-            ticker: found if isinstance(found, ProviderError) else {"figures": found, "fetched_at": now}
+            ticker: found if isinstance(found, ProviderError) else self._figures_record(found, now)
             for ticker, found in self.provider.fundamentals(tickers).items()
         }
+
+    def _figures_record(self, figures: Figures, now: float) -> Record:
+        record: Record = {"figures": figures, "fetched_at": now}
+        # A source that answers in part may do so for a moment, or for good: ask again, but not soon.
+        has_both = "forwardPE" in figures and not figures.keys().isdisjoint(_PEGS)
+        return record if has_both or not figures else record | {FRESH_FOR: min(_PARTLY_TTL, self._freshness.longest)}
 
     def _load_scores(self, tickers: list[str]) -> dict[str, Record | ProviderError]:
         subjects, failed = self.subjects(tickers)

@@ -640,3 +640,9 @@ def test_the_client_never_retries_and_never_waits_long(redis_url: str) -> None:
     assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.3, 0.3)
     assert options["retry"].get_retries() == 0
     assert "not-shown" not in repr(client)
+
+
+def test_a_scan_by_a_pattern_without_a_colon_finds_keys_without_one(backend: Backend) -> None:
+    backend.put({key: (entry_of(key, b"v"), 10.0) for key in ("default:foo1", "foo:x", "price:foo1")})
+
+    assert set(backend.scan(Pattern("foo*")).keys) == {"default:foo1", "foo:x"}

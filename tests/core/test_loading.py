@@ -727,6 +727,15 @@ async def test_failing_reloads_of_a_stale_value_are_one(made: Bench) -> None:
     assert len(calls) == 1
 
 
+def test_a_loader_that_raises_stop_iteration_is_heard(cache: Cache) -> None:
+    def load() -> int:
+        return next(iter(()))
+
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            cache.get_or_load("price:A", load)
+
+
 def test_what_is_known_to_be_absent_does_not_exist(cache: Cache) -> None:
     def absent() -> int:
         raise Absent("nothing there", ttl=60)

@@ -103,3 +103,13 @@ def test_what_the_grammar_does_not_allow_is_refused(text: object) -> None:
 
 def test_a_pattern_of_many_stars_on_a_long_key_is_answered_at_once() -> None:
     assert not Pattern("*a" * 7 + "*b").matches("a" * 120)
+
+
+@pytest.mark.parametrize("pattern", ["foo*", "foo?", "*o1", "f*1"])
+def test_a_pattern_without_a_colon_means_keys_without_one_too(pattern: str) -> None:
+    meant = Pattern(pattern)
+
+    assert meant.matches("default:foo1")
+    assert meant.matches("foo1")
+    assert not meant.matches("default:bar")
+    assert not meant.matches("other:foo1") or pattern.startswith("*")

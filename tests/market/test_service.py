@@ -139,6 +139,17 @@ def test_failing_fundamentals_only_lower_the_coverage_for_a_minute(
     assert second.coverage == 1.0
 
 
+def test_fundamentals_in_part_are_asked_for_again_after_six_hours(
+    market: Market, provider: MemoryProvider, kept: Kept
+) -> None:
+    provider.figures |= {"AAPL": {"forwardPE": 20.0}, "KO": {"forwardPE": 20.0, "trailingPegRatio": 1.0}}
+
+    market.scores("AAPL KO MKT")
+
+    assert kept.cache.ttl("fundamentals:AAPL") == 6 * 3600
+    assert kept.cache.ttl("fundamentals:KO") == kept.cache.ttl("fundamentals:MKT") == 24 * 3600
+
+
 def test_a_failing_benchmark_only_lowers_the_coverage(market: Market, provider: MemoryProvider) -> None:
     provider.given["MKT"] = ProviderError("MKT", "timeout", "no answer")
 
