@@ -7,6 +7,7 @@ Market data and what is computed from it: providers, momentum score, portfolio a
     provider    the seam to a source of prices, and what every source must deliver
     sample      bundled real prices 2018-2022, no network
     csv_folder  a folder of the user's own files
+    price_file  one of them: headings, dates, numbers
     yahoo       Yahoo Finance, the only module that imports yfinance
     throttle    how often a source may be asked, by all processes that share a cache
     auto        the sample until the live source answers

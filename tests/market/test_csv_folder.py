@@ -11,7 +11,7 @@ import pytest
 
 from avcache.clock import ManualClock
 from avcache.errors import ConfigError, ProviderError
-from avcache.market import csv_folder
+from avcache.market import csv_folder, price_file
 from avcache.market.csv_folder import CsvProvider
 from avcache.market.provider import COLUMNS, PriceHistory, PriceProvider, validate
 from avcache.market.sample import SampleProvider
@@ -258,7 +258,7 @@ def test_a_file_may_be_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_may_have_too_many_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_folder, "_MOST_ROWS", 1)
+    monkeypatch.setattr(price_file, "_MOST_ROWS", 1)
     SampleProvider().history("AAPL").prices.to_parquet(folder / "MSFT.parquet")
 
     assert "more than 1 rows" in error(folder, PLAIN).detail
