@@ -90,6 +90,7 @@ class YahooProvider:
         self._clock = clock
         self._lock = threading.Lock()
         self._opening = _Opening()
+        self._silent: set[str] = set()
 
     @property
     def label(self) -> str:
@@ -145,9 +146,17 @@ class YahooProvider:
             except ProviderError as exc:
                 return exc
 
-        asked = {ticker: opening.pool.submit(outcome, ticker) for ticker in tickers}
+        # Those that Yahoo did not answer for the last time come last: they hold up no other.
+        in_turn = sorted(tickers, key=lambda ticker: ticker in self._silent)
+        asked = {ticker: opening.pool.submit(outcome, ticker) for ticker in in_turn}
         wait(asked.values(), timeout=self._deadline)
-        return {ticker: self._taken(ticker, future) for ticker, future in asked.items()}
+        found = {ticker: self._taken(ticker, asked[ticker]) for ticker in tickers}
+        for ticker, one in found.items():
+            if isinstance(one, ProviderError) and one.reason == "timeout":
+                self._silent.add(ticker)
+            else:
+                self._silent.discard(ticker)
+        return found
 
     def _taken(self, ticker: str, future: Future[T | ProviderError]) -> T | ProviderError:
         if future.done() and not future.cancelled():

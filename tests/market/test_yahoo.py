@@ -468,3 +468,17 @@ def test_fundamentals_come_at_any_rate(yahoo: YahooServer, provider: YahooProvid
     assert first == FIGURES
     assert isinstance(second, ProviderError)
     assert second.reason == "timeout"
+
+
+def test_what_was_silent_the_last_time_holds_up_no_other(yahoo: YahooServer, tmp_path: Path) -> None:
+    _forget_everything(tmp_path)
+    silent = list(TWENTY[:6])
+    yahoo.faults |= dict.fromkeys(silent, Fault.SILENT)
+    provider = YahooProvider(base_url=yahoo.url, timeout=1.0, deadline=1.5)
+    provider.histories(silent)
+
+    found = provider.histories([*silent, "META", "MSFT", "XOM"])
+    provider.close()
+
+    assert {ticker for ticker, outcome in found.items() if isinstance(outcome, ProviderError)} == set(silent)
+    assert list(found) == [*silent, "META", "MSFT", "XOM"]
