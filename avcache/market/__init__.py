@@ -17,6 +17,7 @@ Market data and what is computed from it: providers, momentum score, portfolio a
     calendar    when an exchange trades
     freshness   how long results stay fresh, and what their age means
     caching     how records are read from the cache, one or many
+    records     what providers deliver, as it is kept
     reader      what is kept of each ticker, and how it is loaded
     service     `Market`: all of the above, for those who ask
 

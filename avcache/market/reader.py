@@ -13,7 +13,7 @@ from typing import Final
 from avcache.errors import ProviderError
 from avcache.market import portfolio as portfolios
 from avcache.market import price as prices
-from avcache.market import scoring
+from avcache.market import records, scoring
 from avcache.market.caching import (
     FRESH_FOR,
     PROVISIONAL,
@@ -147,7 +147,9 @@ class Reader:
 
     @cached_property
     def _histories(self) -> Kind[PriceHistory]:
-        return Kind("history", self._load_histories, _history_of, self.provider.name, absent_ttl=self._nothing_ttl)
+        return Kind(
+            "history", self._load_histories, records.to_history, self.provider.name, absent_ttl=self._nothing_ttl
+        )
 
     @cached_property
     def _prices(self) -> Kind[Price]:
@@ -155,7 +157,7 @@ class Reader:
 
     @cached_property
     def _fundamentals(self) -> Kind[tuple[Figures, float]]:
-        return Kind("fundamentals", self._load_fundamentals, _figures_of, self.provider.name)
+        return Kind("fundamentals", self._load_fundamentals, records.to_figures, self.provider.name)
 
     @cached_property
     def _scores(self) -> Kind[Score]:
@@ -201,7 +203,7 @@ class Reader:
             validate(found, self._previous(found.ticker))
         except ProviderError as exc:
             return exc
-        return _record_of(found) | {FRESH_FOR: self._freshness.of_history(found)}
+        return records.of_history(found) | {FRESH_FOR: self._freshness.of_history(found)}
 
     def _previous(self, ticker: str) -> PriceHistory | None:
         """What is cached of *ticker* from the same source, however old."""
@@ -210,7 +212,7 @@ class Reader:
         if entry is None or entry.is_foreign or entry.source != self.provider.name:
             return None
         try:
-            return _history_of(self._cache.peek_value(key))
+            return records.to_history(self._cache.peek_value(key))
         except UNREADABLE:  # gone by now, or written by another version
             return None
 
@@ -400,32 +402,3 @@ def _lacks_for_now(subject: Subject) -> bool:
 def _said(error: ProviderError) -> str:
     logger.info("score.part_missing", extra={"ticker": error.ticker, "reason": error.reason})
     return f"{error.reason.replace('_', ' ')}: {error.detail}"
-
-
-def _record_of(history: PriceHistory) -> Record:
-    return {
-        "ticker": history.ticker,
-        "currency": history.currency,
-        "prices": history.prices,
-        "fetched_at": history.fetched_at,
-        "is_complete": history.is_complete,
-        "last_split": history.last_split,
-        "zone": history.zone,
-    }
-
-
-def _history_of(record: Record) -> PriceHistory:
-    # Copy-on-write: a shallow copy shares memory, yet no caller can change the cached frame through it.
-    return PriceHistory(
-        record["ticker"],
-        record["prices"].copy(deep=False),
-        record["currency"],
-        fetched_at=record["fetched_at"],
-        is_complete=record["is_complete"],
-        last_split=record["last_split"],
-        zone=record["zone"],
-    )
-
-
-def _figures_of(record: Record) -> tuple[Figures, float]:
-    return record["figures"], record["fetched_at"]
