@@ -66,6 +66,12 @@ class Market:
         return self._provider.current().label
 
     @property
+    def paused_until(self) -> float | None:
+        """Until when the provider is asked nothing, having refused a request: epoch seconds; None if it is asked."""
+        until: float | None = getattr(self._provider.current(), "paused_until", None)
+        return until
+
+    @property
     def benchmark(self) -> str:
         """The ticker that stands for the market."""
         return self._provider.current().benchmark

@@ -97,6 +97,11 @@ class YahooProvider:
         """ "Yahoo live", or which stand-in answers."""
         return "Yahoo live" if self._base_url is None else f"Yahoo stand-in at {urlsplit(self._base_url).netloc}"
 
+    @property
+    def paused_until(self) -> float | None:
+        """Until when nothing is asked, Yahoo having refused a request: epoch seconds; None if it is asked."""
+        return None if self._throttle is None else self._throttle.state().open_until
+
     def current(self) -> YahooProvider:
         """Return this provider."""
         return self

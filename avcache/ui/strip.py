@@ -47,9 +47,21 @@ class Strip:
     trouble: str | None
 
 
-def strip(state: State, source: str, source_label: str, last_minute: Counts, now: float) -> Strip:
-    """*source* is the provider's name, *now* a wall-clock reading."""
-    return Strip(_backend(state), _source(source, source_label), _hit_rate(last_minute), _trouble(state, now))
+def strip(
+    state: State,
+    source: str,
+    source_label: str,
+    last_minute: Counts,
+    now: float,
+    *,
+    paused_until: float | None = None,
+) -> Strip:
+    """
+    *source* is the provider's name, *now* a wall-clock reading; until *paused_until* the provider is asked nothing,
+    having refused a request.
+    """
+    badge = _source(source, source_label) if paused_until is None else _paused(source_label, paused_until, now)
+    return Strip(_backend(state), badge, _hit_rate(last_minute), _trouble(state, now))
 
 
 def _backend(state: State) -> Badge:
@@ -68,7 +80,16 @@ def _backend(state: State) -> Badge:
 def _source(source: str, label: str) -> Badge:
     if source == "sample":
         return Badge(label, "orange", ":material/history:", "Bundled real prices, for tests and demonstration only.")
+    if source == "csv":
+        return Badge(label, "gray", ":material/folder_open:", "Prices come from files, and are as old as those.")
     return Badge(label, "green", ":material/show_chart:", "Prices come from the live source.")
+
+
+def _paused(label: str, until: float, now: float) -> Badge:
+    text = f"{label}, refusing until {format_clock(until, now)}"
+    return Badge(
+        text, "orange", ":material/pause:", "It refuses requests; until then what is cached is served, however old."
+    )
 
 
 def _hit_rate(last_minute: Counts) -> str:

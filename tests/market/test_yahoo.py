@@ -231,6 +231,8 @@ def test_a_refusal_opens_the_breaker_for_all_processes_and_stale_prices_are_serv
     assert refused.reason == "rate_limited"
     assert {found.reason for found in others.values() if isinstance(found, ProviderError)} == {"rate_limited"}
     assert len(yahoo.requests) == asked
+    assert theirs.paused_until is not None
+    assert 30 <= theirs.paused_until - kept.clock() <= 60
     assert stale.composite_score == before.composite_score
     assert (price.price, price.fetched_at) == (before.price, kept.clock() - 3600)
     kept.clock.advance(61)

@@ -15,6 +15,7 @@ from avcache.core.cache import Cache
 from avcache.core.counters import Counters, Counts
 from avcache.core.keys import Namespace, Namespaces
 from avcache.core.peek import Peek
+from avcache.formats import format_clock
 from avcache.ops.clearing import ClearPlan
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Coverage, Outcome, WarmupJob
@@ -104,6 +105,19 @@ class TestStrip:
 
         assert model.source.colour == "orange"
         assert model.hit_rate == "no reads in the last minute"
+
+    def test_a_source_that_refuses_says_until_when(self) -> None:
+        state, until = State("memory", since=NOW), NOW + 40
+
+        model = strip(state, "yahoo", "Yahoo live", Counts(), NOW, paused_until=until)
+
+        assert model.source.colour == "orange"
+        assert model.source.text == f"Yahoo live, refusing until {format_clock(until, NOW)}"
+
+    def test_files_are_neither_live_nor_sample(self) -> None:
+        model = strip(State("memory", since=NOW), "csv", "Own prices, 12 tickers", Counts(), NOW)
+
+        assert (model.source.text, model.source.colour) == ("Own prices, 12 tickers", "gray")
 
 
 class TestOverview:

@@ -19,8 +19,8 @@ def state_strip() -> None:
     """One row above every page; a second one while something is wrong."""
     runtime = get_runtime()
     now = time.time()
-    provider = runtime.provider.current()
-    model = strip(look_at_backend(), provider.name, provider.label, runtime.cache.stats(60).total, now)
+    market, last_minute = runtime.market, runtime.cache.stats(60).total
+    model = strip(look_at_backend(), market.source, market.label, last_minute, now, paused_until=market.paused_until)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for badge in (model.backend, model.source):
             st.badge(literal(badge.text), icon=badge.icon, color=badge.colour, help=badge.help)
