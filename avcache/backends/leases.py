@@ -47,7 +47,7 @@ class RedisLease:
     def release(self) -> None:
         self._keeper.drop(self)
         with _logged(self.name), translated("release"):
-            self._wire.run(scripts.RELEASE, [self.name], self.token, self._channel)
+            self._wire.run(scripts.RELEASE, [self.name], self.token, self._channel, self._keeper.milliseconds)
 
     def _store(self, data: bytes, milliseconds: int) -> object:
         return self._wire.run(scripts.STORE, [self._entry, self.name], self.token, data, milliseconds, self._channel)
@@ -71,7 +71,7 @@ class Keeper:
 
     def __init__(self, wire: Wire, lease: float) -> None:
         self._wire = wire
-        self._milliseconds = int(lease * 1000)
+        self.milliseconds = int(lease * 1000)
         self._pause = lease / _RENEWALS
         self._is_closed = False
         self.begin_anew()
@@ -119,11 +119,12 @@ class Keeper:
                     return
                 self._changed.wait_for(lambda: self._is_closed, timeout=self._pause)
                 # Names, not leases: held here, none would ever be forgotten.
-                tokens = {lease.name: lease.token for lease in self._kept}
-            if not tokens:
+                kept = [(lease.name, lease.token) for lease in self._kept]
+            if not kept:
                 continue
+            names, tokens = zip(*kept, strict=True)
             try:
                 with translated("renew"):
-                    self._wire.run(scripts.RENEW, list(tokens), self._milliseconds, *tokens.values())
+                    self._wire.run(scripts.RENEW, names, self.milliseconds, *tokens)
             except BackendError as exc:
                 logger.info("lease.not_renewed", extra={"error": str(exc)})

@@ -50,6 +50,7 @@ _SWEEP_PAUSE: Final = 0.002
 
 _COUNT_BUDGET: Final = 0.2
 _POLL: Final = 0.05
+_MOST_FORMER: Final = 8
 _LISTENERS: Final = 16
 _CURSOR_DIGITS: Final = 20
 _KNOWN_NAMES: Final = 4_096
@@ -154,8 +155,15 @@ class RedisBackend:
             # has to stand in our own token, or others would take this load for worthless.
             if taken is None or version != seen:
                 token = f"{version}:{uuid.uuid4().hex}"
-                self._wire.ask("SET", lease_key, token, "PX", milliseconds)
+                former = self._former(key, holder) if taken is None else ""
+                self._wire.ask("SET", lease_key, token + former, "PX", milliseconds)
         return Begun(blob, version, RedisLease(self._wire, self._keeper, self._prefix, key, token))
+
+    def _former(self, key: str, holder: object) -> str:
+        """Whom a lease is taken over from, as it stands behind the new token: who may still keep what is loaded."""
+        if not isinstance(holder, bytes) or self._is_overtaken(key, holder):
+            return ""
+        return "".join(f"<{token}" for token in holder.decode().split("<")[:_MOST_FORMER])
 
     def _is_overtaken(self, key: str, holder: object) -> bool:
         """Whether the load under a lease began before an invalidation of its key; its token says when it did."""

@@ -147,13 +147,28 @@ return version
 )
 """KEYS: `!v`, entries, their leases. ARGV: the version expected ('': any), then entry and its ms by turns."""
 
+_PLACE = """
+local held = redis.call('GET', KEYS[#KEYS]) or ''
+local at = string.find('<' .. held .. '<', '<' .. ARGV[1] .. '<', 1, true)
+if not at then return 0 end
+local newer, older = at > 1 and string.sub(held, 1, at - 2) or '', string.sub(held, at + #ARGV[1] + 1)
+"""
+"""
+A lease holds the token of its holder and, behind `<`, those of the loads it was taken over from: these may be
+kept until a newer one is.
+"""
+
 STORE: Final = Script(
-    """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+    _PLACE
+    + """
 if ARGV[2] == '' then
     redis.call('UNLINK', KEYS[1])
 else
     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+if newer ~= '' then
+    redis.call('SET', KEYS[2], newer, 'PX', math.max(1, redis.call('PTTL', KEYS[2])))
+    return 1
 end
 redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[4], '')
@@ -164,28 +179,34 @@ return 1
 
 RELEASE: Final = Script(
     _ALLOW_OOM
+    + _PLACE
     + """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local left = newer .. (newer ~= '' and older ~= '' and '<' or '') .. older
+if left ~= '' then
+    redis.call('SET', KEYS[1], left, 'PX', newer ~= '' and math.max(1, redis.call('PTTL', KEYS[1])) or ARGV[3])
+    return 1
+end
 redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[2], '')
 return 1
 """
 )
-"""KEYS: lease. ARGV: token, channel."""
+"""KEYS: lease. ARGV: token, channel, ms for whom it was taken over from."""
 
 RENEW: Final = Script(
     _ALLOW_OOM
     + """
 local renewed = 0
 for i = 1, #KEYS do
-    if redis.call('GET', KEYS[i]) == ARGV[i + 1] then
+    local held = '<' .. (redis.call('GET', KEYS[i]) or '') .. '<'
+    if string.find(held, '<' .. ARGV[i + 1] .. '<', 1, true) then
         renewed = renewed + redis.call('PEXPIRE', KEYS[i], ARGV[1])
     end
 end
 return renewed
 """
 )
-"""KEYS: leases. ARGV: ms, then the token of each."""
+"""KEYS: leases. ARGV: ms, then a token for each."""
 
 SWEEP: Final = Script(
     _ALLOW_OOM

@@ -1,4 +1,4 @@
-"""Several keys as a caller names them, and what was loaded for them."""
+"""Several keys as a caller names them, what was loaded for them, and who is told of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avcache.backends.base import MISS
-from avcache.core.keeping import LoadPlan
+from avcache.core.keeping import LoadPlan, Outcome
+from avcache.core.singleflight import Flight, SingleFlight
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Crew"]
 
 
 class Batch:
@@ -31,3 +32,34 @@ class Batch:
         """The values that there are, by what the caller calls them."""
         found = dict(zip((plan.key for plan in self.plans), values, strict=True))
         return {name: found[plan.key] for name, plan in self._given.items() if found[plan.key] is not MISS}
+
+
+class Crew:
+    """The flights that one batch leads; each lands as soon as it is known what became of its key."""
+
+    def __init__(
+        self, flights: SingleFlight[Outcome], plans: Sequence[LoadPlan], led: Sequence[Flight[Outcome]]
+    ) -> None:
+        self._flights = flights
+        self._in_air = {plan.key: (plan, flight) for plan, flight in zip(plans, led, strict=True)}
+        self.outcomes: dict[str, Outcome] = {}
+
+    def land(self, plan: LoadPlan, outcome: Outcome) -> None:
+        """Tell all who wait for the key of *plan* what there is; `MISS` as a value is nothing."""
+        self._down(plan).set_result(outcome)
+        self.outcomes[plan.key] = outcome
+
+    def fail(self, plans: Sequence[LoadPlan], exc: Exception) -> None:
+        """Tell all who wait for *plans* that their load failed."""
+        for plan in plans:
+            self._down(plan).set_exception(exc)
+
+    def give_up(self) -> None:
+        """Leave what is still in the air to those who wait for it."""
+        for plan, _ in list(self._in_air.values()):
+            self._down(plan).cancel()
+
+    def _down(self, plan: LoadPlan) -> Flight[Outcome]:
+        _, flight = self._in_air.pop(plan.key)
+        self._flights.land(plan.key, plan.source, flight)
+        return flight

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from avcache.backends.base import MISS, Begun, Blob
 from avcache.core import serializers
+from avcache.core.batch import Crew
 from avcache.core.entry import source_bytes
 from avcache.core.keeping import Failures, Keeping, LoadPlan, Outcome
 from avcache.core.singleflight import Flight, Inside, SingleFlight
@@ -192,15 +193,22 @@ class Loading:
             for at in own:
                 values[at] = loaded.get(plans[at].key, MISS)
         due = self._due([at for at in missing if at not in set(own)], plans)
-        flights = {at: self._join(plans[at]) for at in due}
-        led = [at for at, (_, leads) in flights.items() if leads]
-        if led:
-            outcomes = yield from self._lead_many([plans[at] for at in led], [flights[at][0] for at in led])
-            for at, outcome in zip(led, outcomes, strict=True):
-                values[at] = outcome.value
-        for at, (flight, leads) in flights.items():
-            if not leads:
-                values[at] = yield from self._take_part(plans[at], flight)
+        while due:
+            flights = {at: self._join(plans[at]) for at in due}
+            led = [at for at, (_, leads) in flights.items() if leads]
+            if led:
+                outcomes = yield from self._lead_many([plans[at] for at in led], [flights[at][0] for at in led])
+                for at, outcome in zip(led, outcomes, strict=True):
+                    values[at] = outcome.value
+            give_up_at, due = time.monotonic() + self._store.limits.load_wait, []
+            for at, (flight, leads) in flights.items():
+                if leads:
+                    continue
+                found = yield from self._take_part(plans[at], flight, give_up_at)
+                if found is None:
+                    due.append(at)
+                else:
+                    values[at] = found.value
         return [MISS if isinstance(value, Absent) else value for value in values]
 
     def _due(self, missing: list[int], plans: Sequence[LoadPlan]) -> list[int]:
@@ -216,92 +224,92 @@ class Loading:
 
     def _lead_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome]]:
         """Load *plans* for all who wait; they are told what fails, and what is left out, as well."""
+        crew = Crew(self._flights, plans, flights)
         try:
-            outcomes = yield from self._load_many(plans, flights)
-        except BaseException as exc:
-            for plan, flight in zip(plans, flights, strict=True):
-                self._flights.land(plan.key, plan.source, flight)
-                if isinstance(exc, Exception):
-                    flight.set_exception(exc)
-                else:
-                    flight.cancel()
-            raise
-        for plan, flight, outcome in zip(plans, flights, outcomes, strict=True):
-            self._flights.land(plan.key, plan.source, flight)
-            flight.set_result(outcome)
-        return outcomes
+            yield from self._load_many(plans, flights, crew)
+        finally:
+            crew.give_up()
+        return [crew.outcomes[plan.key] for plan in plans]
 
-    def _load_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]]) -> Story[list[Outcome]]:
+    def _load_many(self, plans: list[LoadPlan], flights: list[Flight[Outcome]], crew: Crew) -> Story[None]:
         """
         At once what nobody else loads; then what others loaded, or did not.
 
         Waiting with leases in hand, two processes could wait for each other.
         """
         at_once = self._backend.is_local
-        begun: list[Begun] = yield Ask(lambda: [self._backend.begin(plan.key) for plan in plans], at_once=at_once)
-        for flight, one in zip(flights, begun, strict=True):
+        asked: list[Begun] = yield Ask(lambda: [self._backend.begin(plan.key) for plan in plans], at_once=at_once)
+        for flight, one in zip(flights, asked, strict=True):
             flight.version = one.version
-        outcomes = [self._settled(plan, one) for plan, one in zip(plans, begun, strict=True)]
-        rest = [at for at, outcome in enumerate(outcomes) if outcome is None]
-        ours = [at for at in rest if begun[at].wait is None]
-        loaded = yield from self._load_batch([plans[at] for at in ours], [begun[at] for at in ours])
-        found = dict(zip(ours, loaded, strict=True))
-        for at in rest:
-            if begun[at].wait is not None:
-                turn: Begun = yield Ask(partial(self._turn, plans[at]), at_once=at_once, is_long=True)
-                found[at] = self._settled(plans[at], turn) or (yield from self._load_batch([plans[at]], [turn]))[0]
-        return [found[at] if outcome is None else outcome for at, outcome in enumerate(outcomes)]
+        begun = [(plan, one) for plan, one in zip(plans, asked, strict=True) if not self._is_settled(plan, one, crew)]
+        yield from self._load_batch([(plan, one) for plan, one in begun if one.wait is None], crew)
+        give_up_at, late = time.monotonic() + self._store.limits.load_wait, list[tuple[LoadPlan, Begun]]()
+        for plan in [plan for plan, one in begun if one.wait is not None]:
+            turn: Begun = yield Ask(partial(self._turn, plan, give_up_at), at_once=at_once, is_long=True)
+            if self._is_settled(plan, turn, crew):
+                continue
+            if turn.lease is None:  # waited for too long: loaded all the same, with the others of its kind
+                late.append((plan, turn))
+            else:
+                yield from self._load_batch([(plan, turn)], crew)
+        yield from self._load_batch(late, crew)
 
-    def _settled(self, plan: LoadPlan, begun: Begun) -> Outcome | None:
-        """What is there by now, so that nothing has to be loaded under the lease of *begun*."""
+    def _is_settled(self, plan: LoadPlan, begun: Begun, crew: Crew) -> bool:
+        """Whether there is an answer by now, so that nothing has to be loaded under the lease of *begun*."""
         found = self._fresh(plan, begun.blob)
-        if found is not None and begun.lease is not None:
+        if found is None:
+            return False
+        if begun.lease is not None:
             begun.lease.release()
-        return found
+        crew.land(plan, found)
+        return True
 
-    def _load_batch(self, plans: list[LoadPlan], begun: list[Begun]) -> Story[list[Outcome]]:
-        if not plans:
-            return []
-        leases = {plan.key: one.lease for plan, one in zip(plans, begun, strict=True) if one.lease is not None}
+    def _load_batch(self, begun: list[tuple[LoadPlan, Begun]], crew: Crew) -> Story[None]:
+        if not begun:
+            return
+        plans = [plan for plan, _ in begun]
+        leases = {plan.key: one.lease for plan, one in begun if one.lease is not None}
         started = time.perf_counter()
         try:
-            values: Mapping[str, Any] = yield Load(self._inside(*plans), (plans,))
+            try:
+                values: Mapping[str, Any] = yield Load(self._inside(*plans), (plans,))
+            except Exception as exc:
+                for plan in plans:
+                    self._failures.note(plan, exc)
+                crew.fail(plans, exc)
+                raise
             took = (time.perf_counter() - started) / len(plans)
-            outcomes: list[Outcome] = []
-            for plan, one in zip(plans, begun, strict=True):
+            for plan, one in begun:
                 if plan.key not in values:
-                    outcomes.append(Outcome(MISS, None))
+                    crew.land(plan, Outcome(MISS, None))
                     continue
                 self._store.count_load(plan.place, took)
                 leases.pop(plan.key, None)
                 keep = partial(self._keeping.keep, plan, values[plan.key], one, took)
-                outcomes.append((yield Ask(keep, at_once=self._backend.is_local)))
-        except Exception as exc:
-            for plan in plans:
-                self._failures.note(plan, exc)
-            raise
+                crew.land(plan, (yield Ask(keep, at_once=self._backend.is_local)))
         finally:
             for lease in leases.values():
                 lease.release()
-        return outcomes
 
-    def _take_part(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Any]:
-        """What somebody else loads; nothing, if he finds none, or fails. What is given up is loaded alone."""
+    def _take_part(self, plan: LoadPlan, flight: Flight[Outcome], give_up_at: float) -> Story[Outcome | None]:
+        """What somebody else loads, `MISS` if he finds none, or fails; None if it has to be asked for anew."""
         try:
-            outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
-            if outcome.value is MISS:
-                return MISS
-            if not outcome.is_overtaken and outcome.payload is not None:
-                plan.place.counts.coalesced += 1
-                return _own(outcome).value
+            outcome: Outcome = yield Wait(flight, max(0.0, give_up_at - time.monotonic()))
         except Absent as known:
-            return known
-        except (Interrupted, TooLong):
-            pass
+            return Outcome(known, None)
+        except Interrupted:
+            return None
+        except TooLong:
+            self._flights.land(plan.key, plan.source, flight)
+            return None
         except Exception:  # noqa: BLE001 - his failure, which spoils none of the other keys
-            return MISS
-        alone = yield from self._lead_many([plan], [Flight()])
-        return alone[0].value
+            return Outcome(MISS, None)
+        if outcome.value is MISS:
+            return outcome
+        if outcome.is_overtaken or outcome.payload is None:
+            return None
+        plan.place.counts.coalesced += 1
+        return _own(outcome)
 
     def _join(self, plan: LoadPlan) -> tuple[Flight[Outcome], bool]:
         is_valid = partial(self._backend.barriers.allows, plan.key, plan.tags)
@@ -352,20 +360,20 @@ class Loading:
             return Outcome(Absent(str(value)), None)
         return None if value is MISS else Outcome(value, entry.payload)
 
-    def _turn(self, plan: LoadPlan) -> Begun:
-        """When this process may load: at once, or when the load of another one is over."""
+    def _turn(self, plan: LoadPlan, give_up_at: float | None = None) -> Begun:
+        """When this process may load: at once, or when the load of another one is over, or it is time to give up."""
         begun = self._backend.begin(plan.key, at_once=plan.is_forced)
         if begun.wait is None or self._fresh(plan, begun.blob) is not None:
             return begun
         try:
             with self._backend.waiting(plan.key) as wait:
-                return self._wait_for_turn(plan, wait)
+                latest = time.monotonic() + self._store.limits.load_wait
+                return self._wait_for_turn(plan, wait, latest if give_up_at is None else give_up_at)
         except BackendError as exc:
             logger.info("cache.wait_failed", extra={"key": plan.key, "error": str(exc)})
             return Begun(None, begun.version)
 
-    def _wait_for_turn(self, plan: LoadPlan, wait: Callable[[float], None]) -> Begun:
-        give_up_at = time.monotonic() + self._store.limits.load_wait
+    def _wait_for_turn(self, plan: LoadPlan, wait: Callable[[float], None], give_up_at: float) -> Begun:
         while True:
             begun = self._backend.begin(plan.key)
             if begun.wait is None or self._fresh(plan, begun.blob) is not None:

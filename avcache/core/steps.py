@@ -7,12 +7,13 @@ the result.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+
+from avcache.forks import renew_in_children
 
 __all__ = ["Ask", "Interrupted", "Load", "Story", "TooLong", "Wait", "carry_out", "carry_out_async"]
 
@@ -99,10 +100,19 @@ async def carry_out_async(story: Story[T], load: Callable[..., Awaitable[Any]]) 
             error = exc
 
 
-@functools.cache
-def _waiters() -> ThreadPoolExecutor:
+class _Waiters:
     """Threads that wait for other processes, apart from those that store what they wait for."""
-    return ThreadPoolExecutor(_MOST_WAITERS, "avcache-waits")
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        renew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked process: threads of its own."""
+        self.pool = ThreadPoolExecutor(_MOST_WAITERS, "avcache-waits")
+
+
+_waiters = _Waiters()
 
 
 def _do(step: Step, load: Callable[..., Any]) -> Any:
@@ -133,7 +143,7 @@ async def _ado(step: Step, load: Callable[..., Awaitable[Any]]) -> Any:
             if step.at_once:
                 return step.question()
             if step.is_long:
-                return await asyncio.get_running_loop().run_in_executor(_waiters(), step.question)
+                return await asyncio.get_running_loop().run_in_executor(_waiters.pool, step.question)
             return await asyncio.to_thread(step.question)
         case Load():
             with step.around:

@@ -825,6 +825,95 @@ def test_a_process_that_forks_while_others_load_and_read_leaves_nothing_locked()
             thread.join()
 
 
+def test_a_forked_process_waits_with_threads_of_its_own(two: list[Cache]) -> None:
+    async def load() -> int:
+        return 1
+
+    assert asyncio.run(two[0].aget_or_load("price:A", load)) == 1
+    child = os.fork()
+    if not child:
+        os._exit(0 if asyncio.run(two[0].aget_or_load("price:B", load)) == 1 else 1)
+
+    assert _exit_code_within(child, 10) == 0
+
+
+def test_a_refresh_that_fails_leaves_the_one_that_it_overtook_its_right(two: list[Cache]) -> None:
+    two[0].set("price:A", "old")
+    slow = Held("new")
+
+    def fails() -> str:
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(two[0].refresh, "price:A", slow)
+        assert slow.began.wait(5)
+        with pytest.raises(ValueError, match="no"):
+            two[1].refresh("price:A", fails)
+        slow.go_on.set()
+        assert first.result() == "new"
+
+    assert two[1].get("price:A") == "new"
+
+
+def test_two_loads_of_one_key_in_one_process_both_keep_their_leases(two: list[Cache]) -> None:
+    two[0].set("price:A", "old")
+    first, second = Held("first"), Held("second")
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(two[0].refresh, "price:A", first)
+        assert first.began.wait(5)
+        other = pool.submit(two[0].refresh, "price:A", second)
+        assert second.began.wait(5)
+        time.sleep(1.5)  # longer than a lease that nobody renews
+        second.go_on.set()
+        assert other.result() == "second"
+        first.go_on.set()
+        one.result()
+
+    assert two[1].get("price:A") == "second"
+
+
+def test_who_waits_for_one_key_of_a_batch_waits_for_no_other(two: list[Cache]) -> None:
+    theirs = Held(2)
+
+    with ThreadPoolExecutor(3) as pool:
+        away = pool.submit(two[0].get_or_load, "price:B", theirs)
+        assert theirs.began.wait(5)
+        batch = pool.submit(two[1].get_many_or_load, ["price:A", "price:B"], lambda keys: dict.fromkeys(keys, 1))
+        begun = time.monotonic()
+        while two[1].get("price:A") is None:
+            time.sleep(0.01)
+        found = two[1].get_or_load("price:A", lambda: -1)
+        took = time.monotonic() - begun
+        theirs.go_on.set()
+
+    assert found == 1
+    assert took < 2
+    assert batch.result() == {"price:A": 1, "price:B": 2}
+    assert away.result() == 2
+
+
+def test_batches_that_have_waited_too_long_load_once_together() -> None:
+    cache = Bench(load_wait=0.2).cache
+    calls: list[int] = []
+    hung = Held({})
+
+    def load(keys: list[str]) -> dict[str, int]:
+        calls.append(len(keys))
+        return dict.fromkeys(keys, 1)
+
+    keys = [f"price:{number}" for number in range(10)]
+    with ThreadPoolExecutor(11) as pool:
+        first = pool.submit(cache.get_many_or_load, keys, lambda _keys: hung())
+        assert hung.began.wait(5)
+        found = list(pool.map(lambda _at: cache.get_many_or_load(keys, load), range(10)))
+        hung.go_on.set()
+        first.result()
+
+    assert found == [dict.fromkeys(keys, 1)] * 10
+    assert sum(calls) <= 20
+
+
 def _exit_code_within(child: int, seconds: float) -> int | None:
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
