@@ -162,6 +162,10 @@ class Lease(Protocol):
         """Give the lease back with nothing to keep, so that the next in line need not wait."""
         ...
 
+    def abandon(self) -> None:
+        """Give the right back without waiting for anything: it ends by itself, a little later."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:

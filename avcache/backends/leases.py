@@ -49,6 +49,9 @@ class RedisLease:
         with _logged(self.name), translated("release"):
             self._wire.run(scripts.RELEASE, [self.name], self.token, self._channel, self._keeper.milliseconds)
 
+    def abandon(self) -> None:
+        self._keeper.drop(self)
+
     def _store(self, data: bytes, milliseconds: int) -> object:
         return self._wire.run(scripts.STORE, [self._entry, self.name], self.token, data, milliseconds, self._channel)
 

@@ -277,6 +277,8 @@ class _Lease:
     def release(self) -> None:
         self._store.end(self, discard=False)
 
+    abandon = release
+
 
 class _NamedLock:
     """A lock and the number of threads that hold or want it; the last one takes it away."""

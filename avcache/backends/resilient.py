@@ -360,6 +360,9 @@ class _Watched:
     def release(self) -> None:
         self._lease.release()
 
+    def abandon(self) -> None:
+        self._lease.abandon()
+
 
 class _InOutage(_Watched):
     """A lease of the secondary: what is loaded under it must not be followed by an older value of the primary's."""

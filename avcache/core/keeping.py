@@ -94,7 +94,7 @@ class Keeping:
             return
         now = self._store.wall()
         head = Head(plan.key, now, now + ttl, None, plan.tags, plan.source, begun.version, is_absent=True)
-        self._stored(plan, begun, encode(head, serializers.dumps(str(absent.reason)[:_LONGEST_REASON])), ttl)
+        self._stored(plan, begun, encode(head, serializers.dumps(_text(absent.reason))), ttl)
 
     def _seconds(self, plan: LoadPlan, value: object) -> float:
         told = None if plan.ttl_of is None else plan.ttl_of(value)
@@ -152,6 +152,14 @@ class Failures:
         """Let loads of *keys* be tried at once."""
         for known in [known for known in list(self._known) if known[0] in keys]:
             self._known.pop(known, None)
+
+
+def _text(reason: object) -> str:
+    """*reason* as a text that can be kept, whatever it is."""
+    try:
+        return str(reason)[:_LONGEST_REASON].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001 - a loader's own class may fail at this
+        return type(reason).__name__
 
 
 def _not_kept(outcome: Outcome, lease: Lease | None) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from avcache.backends.base import MISS, Begun, Blob
+from avcache.backends.base import MISS, Begun, Blob, Lease
 from avcache.core import serializers
 from avcache.core.batch import Crew
 from avcache.core.entry import source_bytes
@@ -110,35 +110,42 @@ class Loading:
         return outcome.value
 
     def _refresh(self, plan: LoadPlan) -> Story[Any]:
-        self.forget([plan.key])
-        outcome = yield from self._fly(plan)
+        if self._flights.is_own(plan.key, plan.source):
+            return (yield Load(self._inside(plan)))
+        self._failures.forget(frozenset([plan.key]))
+        outcome = yield from self._lead(plan, self._flights.replace(plan.key, plan.source))
         return outcome.value
 
     def _fly(self, plan: LoadPlan) -> Story[Outcome]:
         """One load for all who want it now."""
         if self._flights.is_own(plan.key, plan.source):
             return Outcome((yield Load(self._inside(plan))), None)
+        has_waited = False
         while True:
             flight, leads = self._join(plan)
             if leads:
-                return (yield from self._lead(plan, flight))
+                return (yield from self._lead(plan, flight, takes_over=has_waited))
             try:
                 outcome: Outcome = yield Wait(flight, self._store.limits.load_wait)
             except Interrupted:
                 continue
             except TooLong:  # the first who comes from now on loads as well, and the others wait for him
                 self._flights.land(plan.key, plan.source, flight)
+                has_waited = True
                 continue
             if outcome.is_overtaken or outcome.value is MISS:
                 continue
-            if outcome.payload is None:  # what cannot be kept cannot be had twice: a generator, say
-                return (yield from self._load(plan, Flight()))
+            if outcome.payload is None and not isinstance(outcome.value, Absent):
+                # What cannot be kept cannot be had twice: a generator, say.
+                return Outcome((yield Load(self._inside(plan))), None)
+            if isinstance(outcome.value, Absent):
+                raise outcome.value
             plan.place.counts.coalesced += 1
             return _own(outcome)
 
-    def _lead(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
+    def _lead(self, plan: LoadPlan, flight: Flight[Outcome], *, takes_over: bool = False) -> Story[Outcome]:
         try:
-            outcome = yield from self._load(plan, flight)
+            outcome = yield from self._load(plan, flight, takes_over=takes_over or plan.is_forced)
         except BaseException as exc:
             self._flights.land(plan.key, plan.source, flight)
             if isinstance(exc, Exception):
@@ -150,9 +157,12 @@ class Loading:
         flight.set_result(outcome)
         return outcome
 
-    def _load(self, plan: LoadPlan, flight: Flight[Outcome]) -> Story[Outcome]:
+    def _load(self, plan: LoadPlan, flight: Flight[Outcome], *, takes_over: bool) -> Story[Outcome]:
         at_once = self._backend.is_local
-        begun = yield Ask(partial(self._turn, plan), at_once=at_once, is_long=True)
+        begun: Begun = yield Ask(partial(self._backend.begin, plan.key, at_once=takes_over), at_once=at_once)
+        if begun.wait is not None and self._fresh(plan, begun.blob) is None:
+            latest = time.monotonic() + self._store.limits.load_wait
+            begun = yield Ask(partial(self._turn, plan, begun, latest), at_once=at_once, is_long=True)
         flight.version = begun.version
         found = None if plan.is_forced else self._fresh(plan, begun.blob)
         if found is not None:
@@ -175,7 +185,7 @@ class Loading:
             raise
         except BaseException:  # interrupted or closed: there is no further step
             if begun.lease is not None:
-                begun.lease.release()
+                begun.lease.abandon()
             raise
         took = time.perf_counter() - started
         self._store.count_load(plan.place, took)
@@ -192,7 +202,8 @@ class Loading:
             loaded: Mapping[str, Any] = yield Load(self._inside(*mine), (mine,))
             for at in own:
                 values[at] = loaded.get(plans[at].key, MISS)
-        due = self._due([at for at in missing if at not in set(own)], plans)
+        is_all = len(missing) == len(plans) and not own
+        due = self._due([at for at in missing if at not in set(own)], plans, is_all=is_all)
         while due:
             flights = {at: self._join(plans[at]) for at in due}
             led = [at for at, (_, leads) in flights.items() if leads]
@@ -211,14 +222,14 @@ class Loading:
                     values[at] = found.value
         return [MISS if isinstance(value, Absent) else value for value in values]
 
-    def _due(self, missing: list[int], plans: Sequence[LoadPlan]) -> list[int]:
-        """Those of *missing* that did not fail a moment ago. If all of them did, that failure is raised again."""
+    def _due(self, missing: list[int], plans: Sequence[LoadPlan], *, is_all: bool) -> list[int]:
+        """Those of *missing* that did not fail a moment ago. If all that is asked for did, that is raised again."""
         failures = {at: self._failures.recent(plans[at]) for at in missing}
         due = [at for at, failure in failures.items() if failure is None]
         for at, failure in failures.items():
             if failure is not None:
                 plans[at].place.counts.throttled += 1
-                if not due:
+                if is_all and not due:
                     raise failure.with_traceback(None)
         return due
 
@@ -239,46 +250,53 @@ class Loading:
         """
         at_once = self._backend.is_local
         asked: list[Begun] = yield Ask(lambda: [self._backend.begin(plan.key) for plan in plans], at_once=at_once)
-        for flight, one in zip(flights, asked, strict=True):
+        ours: list[tuple[LoadPlan, Begun]] = []
+        theirs: list[tuple[LoadPlan, Begun]] = []
+        for plan, flight, one in zip(plans, flights, asked, strict=True):
             flight.version = one.version
-        begun = [(plan, one) for plan, one in zip(plans, asked, strict=True) if not self._is_settled(plan, one, crew)]
-        yield from self._load_batch([(plan, one) for plan, one in begun if one.wait is None], crew)
+            if not (yield from self._settle(plan, one, crew, at_once=at_once)):
+                (ours if one.wait is None else theirs).append((plan, one))
+        yield from self._load_batch(ours, crew, at_once=at_once)
         give_up_at, late = time.monotonic() + self._store.limits.load_wait, list[tuple[LoadPlan, Begun]]()
-        for plan in [plan for plan, one in begun if one.wait is not None]:
-            turn: Begun = yield Ask(partial(self._turn, plan, give_up_at), at_once=at_once, is_long=True)
-            if self._is_settled(plan, turn, crew):
+        for plan, one in theirs:
+            turn: Begun = yield Ask(partial(self._turn, plan, one, give_up_at), at_once=at_once, is_long=True)
+            if (yield from self._settle(plan, turn, crew, at_once=at_once)):
                 continue
             if turn.lease is None:  # waited for too long: loaded all the same, with the others of its kind
                 late.append((plan, turn))
             else:
-                yield from self._load_batch([(plan, turn)], crew)
-        yield from self._load_batch(late, crew)
+                yield from self._load_batch([(plan, turn)], crew, at_once=at_once)
+        yield from self._load_batch(late, crew, at_once=at_once)
 
-    def _is_settled(self, plan: LoadPlan, begun: Begun, crew: Crew) -> bool:
-        """Whether there is an answer by now, so that nothing has to be loaded under the lease of *begun*."""
+    def _settle(self, plan: LoadPlan, begun: Begun, crew: Crew, *, at_once: bool) -> Story[bool]:
+        """Land what there is by now. False if there is nothing: it has to be loaded, under the lease of *begun*."""
         found = self._fresh(plan, begun.blob)
         if found is None:
             return False
-        if begun.lease is not None:
-            begun.lease.release()
         crew.land(plan, found)
+        if begun.lease is not None:
+            yield Ask(begun.lease.release, at_once=at_once)
         return True
 
-    def _load_batch(self, begun: list[tuple[LoadPlan, Begun]], crew: Crew) -> Story[None]:
+    def _load_batch(self, begun: list[tuple[LoadPlan, Begun]], crew: Crew, *, at_once: bool) -> Story[None]:
         if not begun:
             return
         plans = [plan for plan, _ in begun]
         leases = {plan.key: one.lease for plan, one in begun if one.lease is not None}
         started = time.perf_counter()
         try:
-            try:
-                values: Mapping[str, Any] = yield Load(self._inside(*plans), (plans,))
-            except Exception as exc:
-                for plan in plans:
-                    self._failures.note(plan, exc)
-                crew.fail(plans, exc)
-                raise
+            values: Mapping[str, Any] = yield Load(self._inside(*plans), (plans,))
             took = (time.perf_counter() - started) / len(plans)
+        except Exception as exc:
+            for plan in plans:
+                self._failures.note(plan, exc)
+            crew.fail(plans, exc)
+            yield Ask(partial(_release, leases), at_once=at_once)
+            raise
+        except BaseException:
+            _abandon(leases)
+            raise
+        try:
             for plan, one in begun:
                 if plan.key not in values:
                     crew.land(plan, Outcome(MISS, None))
@@ -286,10 +304,12 @@ class Loading:
                 self._store.count_load(plan.place, took)
                 leases.pop(plan.key, None)
                 keep = partial(self._keeping.keep, plan, values[plan.key], one, took)
-                crew.land(plan, (yield Ask(keep, at_once=self._backend.is_local)))
-        finally:
-            for lease in leases.values():
-                lease.release()
+                crew.land(plan, (yield Ask(keep, at_once=at_once)))
+        except BaseException:
+            _abandon(leases)
+            raise
+        if leases:
+            yield Ask(partial(_release, leases), at_once=at_once)
 
     def _take_part(self, plan: LoadPlan, flight: Flight[Outcome], give_up_at: float) -> Story[Outcome | None]:
         """What somebody else loads, `MISS` if he finds none, or fails; None if it has to be asked for anew."""
@@ -360,15 +380,11 @@ class Loading:
             return Outcome(Absent(str(value)), None)
         return None if value is MISS else Outcome(value, entry.payload)
 
-    def _turn(self, plan: LoadPlan, give_up_at: float | None = None) -> Begun:
-        """When this process may load: at once, or when the load of another one is over, or it is time to give up."""
-        begun = self._backend.begin(plan.key, at_once=plan.is_forced)
-        if begun.wait is None or self._fresh(plan, begun.blob) is not None:
-            return begun
+    def _turn(self, plan: LoadPlan, begun: Begun, give_up_at: float) -> Begun:
+        """When this process may load what another one loads, as *begun* says: when that is over, or it is time."""
         try:
             with self._backend.waiting(plan.key) as wait:
-                latest = time.monotonic() + self._store.limits.load_wait
-                return self._wait_for_turn(plan, wait, latest if give_up_at is None else give_up_at)
+                return self._wait_for_turn(plan, wait, give_up_at)
         except BackendError as exc:
             logger.info("cache.wait_failed", extra={"key": plan.key, "error": str(exc)})
             return Begun(None, begun.version)
@@ -423,6 +439,17 @@ class Loading:
 
 _background: set[asyncio.Task[None]] = set()
 """Held here: the event loop itself only knows its tasks weakly."""
+
+
+def _release(leases: Mapping[str, Lease]) -> None:
+    for lease in leases.values():
+        lease.release()
+
+
+def _abandon(leases: Mapping[str, Lease]) -> None:
+    """After an interruption nothing is waited for, least of all in an event loop."""
+    for lease in leases.values():
+        lease.abandon()
 
 
 def _own(outcome: Outcome) -> Outcome:

@@ -56,6 +56,12 @@ class SingleFlight(Generic[T]):
             flight = self._flights[key, source] = Flight()
             return flight, True
 
+    def replace(self, key: str, source: str) -> Flight[T]:
+        """A new load, whatever is under way: who comes from now on waits for this one."""
+        with self._mutex:
+            flight = self._flights[key, source] = Flight()
+            return flight
+
     def land(self, key: str, source: str, flight: Flight[T]) -> None:
         """Let the next caller load anew, unless *flight* was overtaken and he does already."""
         with self._mutex:
