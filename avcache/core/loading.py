@@ -380,18 +380,24 @@ class Loading:
             return Outcome(Absent(str(value)), None)
         return None if value is MISS else Outcome(value, entry.payload)
 
-    def _turn(self, plan: LoadPlan, begun: Begun, give_up_at: float) -> Begun:
+    def _turn(self, plan: LoadPlan, begun: Begun, give_up_at: float, is_wanted: Callable[[], bool]) -> Begun:
         """When this process may load what another one loads, as *begun* says: when that is over, or it is time."""
         try:
             with self._backend.waiting(plan.key) as wait:
-                return self._wait_for_turn(plan, wait, give_up_at)
+                return self._wait_for_turn(plan, wait, give_up_at, is_wanted)
         except BackendError as exc:
             logger.info("cache.wait_failed", extra={"key": plan.key, "error": str(exc)})
             return Begun(None, begun.version)
 
-    def _wait_for_turn(self, plan: LoadPlan, wait: Callable[[float], None], give_up_at: float) -> Begun:
+    def _wait_for_turn(
+        self, plan: LoadPlan, wait: Callable[[float], None], give_up_at: float, is_wanted: Callable[[], bool]
+    ) -> Begun:
         while True:
             begun = self._backend.begin(plan.key)
+            if not is_wanted():
+                if begun.lease is not None:
+                    begun.lease.release()
+                return Begun(None, begun.version)
             if begun.wait is None or self._fresh(plan, begun.blob) is not None:
                 return begun
             left = give_up_at - time.monotonic()

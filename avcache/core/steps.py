@@ -7,6 +7,7 @@ the result.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -40,10 +41,13 @@ class Interrupted(Exception):
 @dataclass(frozen=True, slots=True)
 class Ask:
     """
-    Call *question*, which may wait for the store. *at_once*: it will not; *is_long*: it may wait for other processes.
+    Call *question*, which may wait for the store.
+
+    *at_once*: it will not. *is_long*: it may wait for other processes; it is given a function that says whether its
+    answer is still wanted.
     """
 
-    question: Callable[[], Any]
+    question: Callable[..., Any]
     at_once: bool = False
     is_long: bool = False
 
@@ -118,7 +122,7 @@ _waiters = _Waiters()
 def _do(step: Step, load: Callable[..., Any]) -> Any:
     match step:
         case Ask():
-            return step.question()
+            return step.question(lambda: True) if step.is_long else step.question()
         case Load():
             try:
                 with step.around:
@@ -135,16 +139,26 @@ def _do(step: Step, load: Callable[..., Any]) -> Any:
             return step.flight.result()
 
 
+async def _long(step: Ask) -> Any:
+    import asyncio  # noqa: PLC0415 - as above
+
+    given_up = threading.Event()
+    try:
+        return await asyncio.get_running_loop().run_in_executor(
+            _waiters.pool, step.question, lambda: not given_up.is_set()
+        )
+    finally:  # cancelled, the thread would go on waiting for nobody
+        given_up.set()
+
+
 async def _ado(step: Step, load: Callable[..., Awaitable[Any]]) -> Any:
     import asyncio  # noqa: PLC0415 - a third of the time that `import avcache` would take
 
     match step:
         case Ask():
-            if step.at_once:
-                return step.question()
             if step.is_long:
-                return await asyncio.get_running_loop().run_in_executor(_waiters.pool, step.question)
-            return await asyncio.to_thread(step.question)
+                return await _long(step)
+            return step.question() if step.at_once else await asyncio.to_thread(step.question)
         case Load():
             with step.around:
                 return await load(*step.arguments)

@@ -585,6 +585,30 @@ async def test_a_wait_that_is_cancelled_leaves_no_lease(two: list[Cache]) -> Non
     assert await asyncio.to_thread(_leases, two[0]) == []
 
 
+async def test_waits_that_are_cancelled_hold_up_nobody_later(two: list[Cache]) -> None:
+    slow = Held(1)
+
+    def fails() -> int:
+        slow()
+        raise ValueError("no")
+
+    async def load() -> int:
+        return 2
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(two[0].get_or_load, "price:A", fails)
+        assert await asyncio.to_thread(slow.began.wait, 5)
+        waits = [asyncio.wait_for(two[1].aget_or_load("price:A", load), 0.2) for _ in range(8)]
+        given_up = await asyncio.gather(*waits, return_exceptions=True)
+        slow.go_on.set()
+        assert isinstance(await asyncio.to_thread(first.exception), ValueError)
+
+    assert all(isinstance(found, TimeoutError) for found in given_up)
+    begun = time.monotonic()
+    assert await asyncio.to_thread(two[1].get_or_load, "price:A", lambda: 3) == 3
+    assert time.monotonic() - begun < 1.5
+
+
 def test_a_refresh_is_kept_however_long_an_older_one_takes(two: list[Cache]) -> None:
     two[0].set("price:A", "old")
     slow = Held("older")
