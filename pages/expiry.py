@@ -5,9 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.formats import format_clock
-from avcache.ui.charts.operate import expiry_histogram
-from avcache.ui.expiry import expiry
+from avcache.ops.forecast import forecast
+from avcache.ui.charts.operate import due_load, expiry_histogram
+from avcache.ui.charts.palette import colour_of
+from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.resources import TICK, get_runtime
+from avcache.ui.words import literal
 
 keyspace = get_runtime().ops.keyspace
 namespace = st.pills(
@@ -49,6 +52,12 @@ def live() -> None:
     exact = "all keys" if snapshot.is_exact else f"the {len(snapshot.entries):,} keys that could be looked at"
     later = f" {model.later:,} more expire later than in an hour: choose their namespace." if model.later else ""
     st.caption(f"{shown} of {exact}, as of {as_of}.{later}")
+    due = forecast(entry for entry in snapshot.entries if namespace in {None, entry.namespace})
+    st.subheader("Next hour")
+    for cliff in describe_cliffs(due, snapshot.taken_at):
+        st.warning(literal(cliff), icon=":material/warning:")
+    st.plotly_chart(due_load(due, colour_of(namespace or "")), key="due_chart", alt="Seconds of loading by minute")
+    st.caption(describe_due(due))
 
 
 live()

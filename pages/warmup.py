@@ -26,7 +26,10 @@ def show(tickers: str | tuple[str, ...]) -> None:
     st.dataframe(
         coverage_table(coverage, warmup.latest.failures if warmup.latest is not None else {}),
         hide_index=True,
-        column_config={kind.capitalize(): state_column() for kind in coverage.kinds},
+        column_config={
+            **{kind.capitalize(): state_column() for kind in coverage.kinds},
+            "Why": st.column_config.TextColumn(width=520),
+        },
         alt="State of each ticker",
     )
 

@@ -221,6 +221,13 @@ class Cache:
         entry = self._store.entry(place, self._backend.get(place.text))
         return MISS if entry is None or entry.is_absent else self._store.value(entry)
 
+    def why_absent(self, key: str) -> str | None:
+        """What the loader of *key* said when it found that there is nothing (`Absent`), or None. Not counted."""
+        place = self._place(key)
+        entry = self._store.entry(place, self._backend.get(place.text))
+        is_absent = entry is not None and entry.is_absent and self._store.wall() < entry.fresh_until
+        return str(self._store.value(entry)) if entry is not None and is_absent else None
+
     def keys(self, pattern: str = "*") -> list[str]:
         """All keys that match, stale ones included, sorted. Walks the keyspace: `scan` where it may be large."""
         cursor, found = "", set[str]()

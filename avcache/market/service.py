@@ -77,9 +77,11 @@ class Market:
         return self._provider.current().benchmark
 
     @property
-    def score_source(self) -> str:
-        """Under which source scores are kept now: provider, profile and benchmark. Those of another are a miss."""
-        return self._reader().score_source
+    def sources(self) -> Mapping[str, str]:
+        """Under which source each kind is kept of a ticker now: provider; of scores also profile and benchmark."""
+        reader = self._reader()
+        prices = dict.fromkeys(("price", "history", "fundamentals"), reader.provider.name)
+        return {**prices, "momentum": reader.score_source}
 
     def history(self, ticker: str) -> PriceHistory:
         """

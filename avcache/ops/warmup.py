@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 from avcache.clock import Clock
 from avcache.core.cache import Cache
-from avcache.core.peek import Peek
 from avcache.errors import CacheError, ProviderError
 from avcache.market.service import Market
 from avcache.market.tickers import parse_tickers
+from avcache.ops import coverage
+from avcache.ops.coverage import COVERED, KINDS, Coverage
 
-__all__ = ["KINDS", "Coverage", "JobRunning", "Outcome", "Warmup", "WarmupJob"]
+__all__ = ["JobRunning", "Outcome", "Warmup", "WarmupJob"]
 
 logger = logging.getLogger(__name__)
 
-KINDS: tuple[str, ...] = ("price", "momentum")
 _WORKERS = 4
 
-State = Literal["fresh", "stale", "missing"]
 Result = Literal["loaded", "fresh", "failed"]
 
 
@@ -40,19 +39,6 @@ class Outcome:
     result: Result
     seconds: float
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How each ticker stands in each kind."""
-
-    kinds: tuple[str, ...]
-    rows: Mapping[str, tuple[State, ...]]
-
-    @property
-    def gaps(self) -> tuple[str, ...]:
-        """Tickers for which something is stale or missing."""
-        return tuple(ticker for ticker, states in self.rows.items() if set(states) != {"fresh"})
 
 
 class WarmupJob:
@@ -124,12 +110,7 @@ class Warmup:
 
     def coverage(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> Coverage:
         """How each ticker stands, exact and without a scan. Raises `InvalidInput`."""
-        names, source = parse_tickers(tickers), self._market.source
-        peeks = self._cache.peek_many([f"{kind}:{ticker}" for ticker in names for kind in kinds])
-        states = [_state(peek, source) for peek in peeks]
-        width = len(kinds)
-        rows = {ticker: tuple(states[at * width : (at + 1) * width]) for at, ticker in enumerate(names)}
-        return Coverage(tuple(kinds), rows)
+        return coverage.look(self._cache, self._market, tickers, kinds)
 
     def start(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> WarmupJob:
         """
@@ -177,7 +158,7 @@ class Warmup:
         try:
             (states,) = self.coverage([ticker], job.kinds).rows.values()
             for kind, state in zip(job.kinds, states, strict=True):
-                if state != "fresh":
+                if state not in COVERED:
                     self._load(kind, ticker)
                     result = "loaded"
             if result == "loaded" and self.coverage([ticker], job.kinds).gaps:
@@ -196,10 +177,3 @@ class Warmup:
             self._market.price(ticker, stale="refuse")
         else:
             self._market.score(ticker, stale="refuse")
-
-
-def _state(peek: Peek | None, source: str) -> State:
-    # Results name the provider first, then profile and benchmark. What another provider gave is a miss for readers.
-    if peek is None or peek.is_foreign or peek.source.partition("/")[0] != source:
-        return "missing"
-    return "stale" if peek.is_stale else "fresh"

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avcache.core.peek import Peek
-from avcache.formats import format_age, format_count, format_seconds
+from avcache.formats import format_age, format_clock, format_count, format_seconds
+from avcache.ops.forecast import Forecast
 
-__all__ = ["ExpiryModel", "expiry"]
+__all__ = ["ExpiryModel", "describe_cliffs", "describe_due", "expiry"]
 
 _BUCKETS = 30
 _HORIZON = 3600.0
@@ -17,6 +18,7 @@ _HORIZON = 3600.0
 
 _WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _SOON = 300.0
+_CLIFFS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,19 @@ def expiry(entries: Sequence[Peek], namespace: str | None = None) -> ExpiryModel
         fresh=len(fresh),
         later=len(fresh) - len(shown),
     )
+
+
+def describe_due(due: Forecast) -> str:
+    """What the next hour costs if all of it is asked for again."""
+    keys, seconds = sum(due.keys), sum(due.load_seconds)
+    text = f"{keys:,} keys fall due within an hour; loading them took {format_seconds(seconds)} last time."
+    return f"{text} Of {due.unknown:,} it is not known: they were set." if due.unknown else text
+
+
+def describe_cliffs(due: Forecast, taken_at: float) -> list[str]:
+    """A sentence for each of the three highest cliffs."""
+    return [
+        f"{cliff.keys:,} {cliff.namespace} keys expire together at {format_clock(taken_at + cliff.minute * 60)[:5]}, "
+        f"{format_seconds(cliff.load_seconds)} of loading at once."
+        for cliff in due.cliffs[:_CLIFFS_SHOWN]
+    ]

@@ -13,6 +13,7 @@ __all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "state_of"]
 STATE_COLOURS: Final = {
     "fresh": "green",
     "loaded": "green",
+    "expiring": "yellow",
     "stale": "orange",
     "missing": "red",
     "failed": "red",

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import pandas as pd
 
 from avcache.formats import format_seconds
-from avcache.ops.warmup import Coverage, WarmupJob
+from avcache.ops.coverage import Coverage
+from avcache.ops.warmup import WarmupJob
 
 __all__ = ["coverage_table", "describe_coverage", "exported", "outcome_table", "progress_text"]
 
 
-def coverage_table(coverage: Coverage, failures: dict[str, str]) -> pd.DataFrame:
-    """One row per ticker, one column per kind holding its state; what failed last time says so."""
+def coverage_table(coverage: Coverage, failures: Mapping[str, str]) -> pd.DataFrame:
+    """
+    One row per ticker, one column per kind holding its state, and why it failed.
+
+    *failures* of the latest warm-up are told as such where something still is missing.
+    """
     rows = []
     for ticker, states in coverage.rows.items():
+        is_missing = "missing" in states
         seen = ["failed" if state == "missing" and ticker in failures else state for state in states]
+        why = coverage.reasons.get(ticker) or (failures.get(ticker) if is_missing else None)
         rows.append(
             {
                 "Ticker": ticker,
                 **{kind.capitalize(): [state] for kind, state in zip(coverage.kinds, seen, strict=True)},
+                "Why": why or "–",
             }
         )
     return pd.DataFrame(rows)
 
 
 def describe_coverage(coverage: Coverage) -> str:
-    """How many of the tickers are in the cache."""
-    total, gaps = len(coverage.rows), len(coverage.gaps)
-    return f"{total - gaps} of {total} tickers fresh"
+    """How many of the tickers are in the cache, and of how many there are no prices."""
+    text = f"{coverage.covered} of {len(coverage.rows)} tickers fresh"
+    return f"{text}, no prices of {len(coverage.reasons)}" if coverage.reasons else text
 
 
 def outcome_table(job: WarmupJob) -> pd.DataFrame:

@@ -135,8 +135,14 @@ def test_that_there_is_nothing_is_kept_with_its_reason_for_as_long_as_the_loader
     assert (found.is_hit, found.miss, found.reason) == (False, "absent", "unknown ticker")
     assert made.cache.stats().total.negative_hits == 2
 
+    made.cache.set("price:B", 1)
+    counted = made.cache.stats()
+    assert [made.cache.why_absent(key) for key in ("price:A", "price:B", "price:C")] == ["unknown ticker", None, None]
+    assert made.cache.stats() == counted
+
     made.clock.advance(6)
 
+    assert made.cache.why_absent("price:A") is None
     assert made.cache.get_or_load("price:A", lambda: 8) == 8
 
 

@@ -107,3 +107,16 @@ def test_invalidating_a_ticker_reaches_all_processes(two: tuple[Runtime, Runtime
     assert after.computed_at > before.computed_at
     assert yahoo.charts()["AAPL"] == charts + 1
     assert isinstance(there.market.price("AAPL"), Price)
+
+
+def test_how_tickers_stand_is_the_same_to_all_processes(two: tuple[Runtime, Runtime], yahoo: YahooServer) -> None:
+    here, there = two
+    here.market.scores([*TICKERS, "ZZZZ"])
+    asked = len(yahoo.requests)
+
+    found = there.ops.warmup.coverage([*TICKERS, "ZZZZ"], ["history", "momentum"])
+
+    assert found == here.ops.warmup.coverage([*TICKERS, "ZZZZ"], ["history", "momentum"])
+    assert found.rows == {**dict.fromkeys(TICKERS, ("fresh", "fresh")), "ZZZZ": ("failed", "failed")}
+    assert list(found.reasons) == ["ZZZZ"]
+    assert len(yahoo.requests) == asked

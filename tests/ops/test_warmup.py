@@ -158,20 +158,7 @@ def test_bad_tickers_begin_nothing(bench: Bench, provider: MemoryProvider, ticke
     assert not provider.asked
 
 
-# -- coverage --------------------------------------------------------------------------------------
-
-
-def test_coverage_tells_fresh_stale_and_missing_without_counting(bench: Bench) -> None:
-    bench.run("AAPL")
-    bench.clock.advance(301)
-    before = bench.cache.stats()
-
-    coverage = bench.warmup.coverage(["AAPL", "msft"])
-
-    assert coverage.kinds == ("price", "momentum")
-    assert coverage.rows == {"AAPL": ("stale", "fresh"), "MSFT": ("missing", "missing")}
-    assert coverage.gaps == ("AAPL", "MSFT")
-    assert bench.cache.stats() == before
+# -- what is missing to the market ---------------------------------------------------------------
 
 
 def test_what_another_source_gave_is_missing(provider: MemoryProvider) -> None:

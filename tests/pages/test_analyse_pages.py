@@ -156,7 +156,7 @@ def test_a_score_of_an_older_version_does_not_break_the_page() -> None:
     market, cache = runtime.shared().market, runtime.shared().cache
     record = {**scoring.to_record(market.score("MRK")), "rating": "Splendid"}
     cache.delete("momentum:MRK")
-    cache.get_or_load("momentum:MRK", lambda: record, source=market.score_source)
+    cache.get_or_load("momentum:MRK", lambda: record, source=market.sources["momentum"])
     market.score("AAPL")
 
     app = open_page(MOMENTUM, momentum_universe="My tickers", momentum_tickers="AAPL, MRK")

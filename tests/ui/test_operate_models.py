@@ -17,13 +17,15 @@ from avcache.core.keys import Namespace, Namespaces
 from avcache.core.peek import Peek
 from avcache.formats import format_clock
 from avcache.ops.clearing import ClearPlan
+from avcache.ops.coverage import Coverage
+from avcache.ops.forecast import forecast
 from avcache.ops.keyspace import Keyspace
-from avcache.ops.warmup import Coverage, Outcome, WarmupJob
-from avcache.ui.charts.operate import expiry_histogram, hit_rates
+from avcache.ops.warmup import Outcome, WarmupJob
+from avcache.ui.charts.operate import due_load, expiry_histogram, hit_rates
 from avcache.ui.charts.palette import colour_of
 from avcache.ui.clear import describe_plan, describe_result
 from avcache.ui.entry import describe, tables_in, text_of
-from avcache.ui.expiry import expiry
+from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.export import csv_of
 from avcache.ui.keys import exported as exported_keys
 from avcache.ui.keys import key_table, ordered, patterns_of
@@ -284,6 +286,18 @@ class TestExpiry:
         assert sum(one.counts["fundamentals"]) == 1
         assert len(one.starts) <= 30
 
+    def test_what_falls_due_is_told_with_its_cost_and_its_cliffs(self) -> None:
+        due = forecast([entry(f"price:{number}", age=180, took=None if number == 0 else 0.5) for number in range(12)])
+
+        assert describe_due(due) == (
+            "12 keys fall due within an hour; loading them took 5.5 s last time. Of 1 it is not known: they were set."
+        )
+        (sentence,) = describe_cliffs(due, NOW)
+        assert sentence == f"12 price keys expire together at {format_clock(NOW + 120)[:5]}, 5.5 s of loading at once."
+        figure = due_load(due, "#3B82F6")
+        assert figure.data[0].y[2] == 5.5
+        assert figure.data[0].marker.opacity[1:4] == (0.45, 1.0, 0.45)
+
     def test_foreign_and_no_entries_are_no_trouble(self) -> None:
         model = expiry([FOREIGN])
 
@@ -313,13 +327,23 @@ class TestClear:
 
 class TestWarmup:
     def test_coverage_shows_a_state_per_kind_and_last_failures(self) -> None:
-        coverage = Coverage(("price", "momentum"), {"AAPL": ("fresh", "stale"), "ZZZZ": ("missing", "missing")})
+        coverage = Coverage(
+            ("price", "momentum"),
+            {"AAPL": ("fresh", "stale"), "ZZZZ": ("missing", "missing"), "MSFT": ("expiring", "fresh")},
+        )
 
-        table = coverage_table(coverage, {"ZZZZ": "unknown"}).set_index("Ticker")
+        table = coverage_table(coverage, {"ZZZZ": "timed out", "MSFT": "an old story"}).set_index("Ticker")
 
-        assert list(table.loc["AAPL"]) == [["fresh"], ["stale"]]
-        assert list(table.loc["ZZZZ"]) == [["failed"], ["failed"]]
-        assert describe_coverage(coverage) == "0 of 2 tickers fresh"
+        assert list(table.loc["AAPL"]) == [["fresh"], ["stale"], "–"]
+        assert list(table.loc["ZZZZ"]) == [["failed"], ["failed"], "timed out"]
+        assert list(table.loc["MSFT"]) == [["expiring"], ["fresh"], "–"]
+        assert describe_coverage(coverage) == "1 of 3 tickers fresh"
+
+    def test_coverage_says_of_which_tickers_there_are_no_prices(self) -> None:
+        coverage = Coverage(("price",), {"AAPL": ("fresh",), "ZZZZ": ("failed",)}, {"ZZZZ": "unknown to Yahoo"})
+
+        assert coverage_table(coverage, {}).set_index("Ticker").loc["ZZZZ", "Why"] == "unknown to Yahoo"
+        assert describe_coverage(coverage) == "1 of 2 tickers fresh, no prices of 1"
 
     def test_progress_tells_how_a_job_stands_and_ends(self) -> None:
         job = WarmupJob(("AAPL", "ZZZZ"), ("price",), NOW)

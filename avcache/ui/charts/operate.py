@@ -6,12 +6,13 @@ import datetime as dt
 
 import plotly.graph_objects as go
 
-from avcache.formats import format_age, format_bytes
+from avcache.formats import format_age, format_bytes, format_seconds
+from avcache.ops.forecast import Forecast
 from avcache.ui.charts.palette import colour_of
 from avcache.ui.expiry import ExpiryModel
 from avcache.ui.overview import OverviewModel
 
-__all__ = ["expiry_histogram", "hit_rates"]
+__all__ = ["due_load", "expiry_histogram", "hit_rates"]
 
 _MARGINS = {"l": 8, "r": 8, "t": 8, "b": 8}
 
@@ -70,4 +71,26 @@ def expiry_histogram(model: ExpiryModel, *, by_size: bool) -> go.Figure:
     end = (model.starts[-1] + model.width) / 60 if model.starts else 1
     figure.update_xaxes(title="minutes from now", range=[0, end])
     figure.update_yaxes(title="bytes" if by_size else "keys", rangemode="tozero", tickformat="~s" if by_size else ",d")
+    return figure
+
+
+def due_load(due: Forecast, colour: str) -> go.Figure:
+    """Seconds of loading that fall due in each minute of the next hour; those that hold a cliff in *colour* fully."""
+    cliffs = {cliff.minute for cliff in due.cliffs}
+    minutes = range(len(due.keys))
+    texts = [
+        f"{keys:,} keys, {format_seconds(seconds)}" for keys, seconds in zip(due.keys, due.load_seconds, strict=True)
+    ]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[minute + 0.5 for minute in minutes],
+        y=list(due.load_seconds),
+        width=0.9,
+        marker={"color": colour, "opacity": [1.0 if minute in cliffs else 0.45 for minute in minutes]},
+        customdata=[(f"{minute}–{minute + 1} min", text) for minute, text in zip(minutes, texts, strict=True)],
+        hovertemplate="%{customdata[1]} in %{customdata[0]}<extra></extra>",
+    )
+    figure.update_layout(height=220, margin=_MARGINS, showlegend=False, uirevision="due-load")
+    figure.update_xaxes(title="minutes from now", range=[0, len(due.keys)])
+    figure.update_yaxes(title="seconds of loading", rangemode="tozero")
     return figure

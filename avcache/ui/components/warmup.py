@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from avcache.ops.warmup import Coverage, JobRunning
+from avcache.ops.coverage import Coverage
+from avcache.ops.warmup import JobRunning
 from avcache.ui.components.access import is_unlocked, may_act
 from avcache.ui.components.tables import csv_button, state_column
 from avcache.ui.resources import get_runtime
@@ -25,7 +26,8 @@ def start_button(coverage: Coverage) -> None:
     warmup = get_runtime().ops.warmup
     gaps = len(coverage.gaps)
     running = warmup.latest is not None and warmup.latest.is_running
-    label = f"Warm {counted(gaps, 'ticker')}" if gaps else "All fresh"
+    is_all = coverage.covered == len(coverage.rows)
+    label = f"Warm {counted(gaps, 'ticker')}" if gaps else "All fresh" if is_all else "Nothing to warm"
     if may_act() and st.button(label, type="primary", disabled=running or not gaps, key="warmup_start"):
         begin(coverage.gaps)
         st.rerun()

@@ -40,7 +40,7 @@ class CachedScores:
 def read_cached(runtime: Runtime, tickers: Sequence[str]) -> CachedScores:
     """Read those scores of *tickers* that are cached, each counted as a read. Loads nothing that is not there."""
     market, cache = runtime.market, runtime.cache
-    entries = _present(runtime, "momentum", tickers, market.score_source)
+    entries = _present(runtime, "momentum", tickers, market.sources["momentum"])
     scores: dict[str, Score] = {}
     for ticker in entries:
         try:

@@ -70,7 +70,7 @@ def plant_older_record(wired: Runtime, ticker: str) -> None:
     record = scoring.to_record(wired.market.score(ticker))
     del record["coverage"]
     wired.cache.delete(f"momentum:{ticker}")
-    wired.cache.get_or_load(f"momentum:{ticker}", lambda: record, source=wired.market.score_source)
+    wired.cache.get_or_load(f"momentum:{ticker}", lambda: record, source=wired.market.sources["momentum"])
 
 
 def test_a_record_of_an_older_version_is_replaced(wired: Runtime) -> None:
