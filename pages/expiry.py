@@ -54,10 +54,8 @@ def live() -> None:
     st.caption(f"{shown} of {exact}, as of {as_of}.{later}")
     due = forecast(entry for entry in snapshot.entries if namespace in {None, entry.namespace})
     st.subheader("Next hour")
-    for cliff in describe_cliffs(due, snapshot.taken_at):
-        st.warning(literal(cliff), icon=":material/warning:")
     st.plotly_chart(due_load(due, colour_of(namespace or "")), key="due_chart", alt="Seconds of loading by minute")
-    st.caption(describe_due(due))
+    st.caption(literal(f"{describe_due(due)} {describe_cliffs(due, snapshot.taken_at)}"))
 
 
 live()

@@ -36,7 +36,8 @@ class Forecast:
 
     Attributes:
         keys: How many fall due in each minute from now.
-        load_seconds: What loading them took last time, in each minute; of *unknown* keys in all it is not known.
+        load_seconds: What loading them took last time, in each minute.
+        unknown: Of how many keys it is not known: they were set, or it was found that there is nothing.
         cliffs: The highest first.
     """
 

@@ -86,13 +86,14 @@ def describe_due(due: Forecast) -> str:
     """What the next hour costs if all of it is asked for again."""
     keys, seconds = sum(due.keys), sum(due.load_seconds)
     text = f"{keys:,} keys fall due within an hour; loading them took {format_seconds(seconds)} last time."
-    return f"{text} Of {due.unknown:,} it is not known: they were set." if due.unknown else text
+    return f"{text} Of {due.unknown:,} it is not known." if due.unknown else text
 
 
-def describe_cliffs(due: Forecast, taken_at: float) -> list[str]:
-    """A sentence for each of the three highest cliffs."""
-    return [
-        f"{cliff.keys:,} {cliff.namespace} keys expire together at {format_clock(taken_at + cliff.minute * 60)[:5]}, "
-        f"{format_seconds(cliff.load_seconds)} of loading at once."
+def describe_cliffs(due: Forecast, taken_at: float) -> str:
+    """The dearest cliffs, or nothing: what expires together, when, and what loading it costs."""
+    told = [
+        f"{cliff.keys:,} {cliff.namespace} keys at {format_clock(taken_at + (cliff.minute + 0.5) * 60)[:5]} "
+        f"({format_seconds(cliff.load_seconds)})"
         for cliff in due.cliffs[:_CLIFFS_SHOWN]
     ]
+    return f"Expiring together: {', '.join(told)}." if told else ""

@@ -290,10 +290,11 @@ class TestExpiry:
         due = forecast([entry(f"price:{number}", age=180, took=None if number == 0 else 0.5) for number in range(12)])
 
         assert describe_due(due) == (
-            "12 keys fall due within an hour; loading them took 5.5 s last time. Of 1 it is not known: they were set."
+            "12 keys fall due within an hour; loading them took 5.5 s last time. Of 1 it is not known."
         )
-        (sentence,) = describe_cliffs(due, NOW)
-        assert sentence == f"12 price keys expire together at {format_clock(NOW + 120)[:5]}, 5.5 s of loading at once."
+        at = format_clock(NOW + 150)[:5]
+        assert describe_cliffs(due, NOW) == f"Expiring together: 12 price keys at {at} (5.5 s)."
+        assert not describe_cliffs(forecast([]), NOW)
         figure = due_load(due, "#3B82F6")
         assert figure.data[0].y[2] == 5.5
         assert figure.data[0].marker.opacity[1:4] == (0.45, 1.0, 0.45)
