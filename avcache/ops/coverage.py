@@ -63,7 +63,7 @@ def look(cache: Cache, market: Market, tickers: str | Sequence[str], kinds: Sequ
     for kind in kinds:
         if kind not in sources:
             raise InvalidInput("kinds", kind, f"any of {', '.join(sources)}")
-    columns = (*kinds, _BASIS)
+    columns = tuple(dict.fromkeys((*kinds, _BASIS)))
     looked = iter(cache.peek_many([f"{kind}:{ticker}" for ticker in names for kind in columns]))
     found = {ticker: {kind: _readable(next(looked), sources[kind]) for kind in columns} for ticker in names}
     reasons = {
