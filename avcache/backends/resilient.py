@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PROBE_SPREAD: Final = 0.2
+_FREE_ROUNDS: Final = 3
 _chance = random.Random()  # noqa: S311 - no secret; our own, for a thread in the background must not disturb who seeds theirs
 _MISCONFIGURED_INTERVAL: Final = 30.0
 """Seconds between two tries with a password that was refused: more of them may lock the user out."""
@@ -321,18 +322,27 @@ class ResilientBackend:
     def _recover(self) -> None:
         """Tell the primary what was invalidated, then drop what memory collected, then read from the primary again."""
         self._note("recovering", None)
-        while True:
-            if self._away is not None or self.barriers.pending:
-                self._primary.synchronise(list(self.barriers.pending))
-            with self._mutex:
-                if self.barriers.pending:
-                    continue
-                if self._away is not None:
-                    self._secondary.empty()
-                    # Told before it shows, so that whoever sees the new state finds it in the log.
-                    logger.warning("backend.recovered")
-                    self._away = None
+        for _ in range(_FREE_ROUNDS):
+            if self._away is None and not self.barriers.pending:
                 return
+            self._primary.synchronise(list(self.barriers.pending))
+            if self._is_back():
+                return
+        with self._mutex:  # who goes on invalidating waits for one round trip, lest this never ends
+            self._primary.synchronise(list(self.barriers.pending))
+            self._is_back()
+
+    def _is_back(self) -> bool:
+        """Read from the primary again, if it knows all that was invalidated meanwhile."""
+        with self._mutex:
+            if self.barriers.pending:
+                return False
+            if self._away is not None:
+                self._secondary.empty()
+                # Told before it shows, so that whoever sees the new state finds it in the log.
+                logger.warning("backend.recovered")
+                self._away = None
+            return True
 
     def _note(self, name: Literal["degraded", "recovering"], error: str | None) -> None:
         with self._mutex:

@@ -127,6 +127,34 @@ def test_a_server_that_is_there_is_used_and_named(backend: ResilientBackend, raw
     assert backend.invalidate(["k:price:A"], ["price:A"]).pending is False
 
 
+def test_who_invalidates_without_end_does_not_keep_the_server_away(
+    real_server: RealServer, backend: ResilientBackend, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.start()
+    real_server.kill()
+    backend.invalidate(["k:price:0"], ["price:0"])
+    assert backend.state().is_degraded
+    synchronise, writers = RedisBackend.synchronise, list[threading.Thread]()
+
+    def while_somebody_invalidates(self: RedisBackend, raised: Iterable[str] = ()) -> None:
+        synchronise(self, raised)
+        scope = f"k:price:{len(writers) + 1}"
+        writers.append(threading.Thread(target=backend.invalidate, args=([scope], [])))
+        writers[-1].start()
+        writers[-1].join(0.1)
+
+    monkeypatch.setattr(RedisBackend, "synchronise", while_somebody_invalidates)
+    real_server.start()
+
+    until(lambda: not backend.state().is_degraded)
+
+    for writer in writers:
+        writer.join(5)
+    until(lambda: not backend.state().pending)
+    told = raw.zrange(f"{PREFIX}!b", 0, -1)
+    assert all(f"k:price:{number}".encode() in told for number in range(len(writers) + 1))
+
+
 def test_a_server_that_is_killed_is_never_noticed_by_callers(
     real_server: RealServer, cache: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
