@@ -14,14 +14,17 @@ from typing import Final
 
 __all__ = [
     "FETCH_ALL",
+    "GIVE_BACK",
     "PUT",
     "RAISE",
     "RELEASE",
     "RENEW",
     "RESTORE",
     "STORE",
+    "SWAP",
     "SWEEP",
     "SYNCHRONISE",
+    "TAKE",
     "WHOLE",
     "Script",
 ]
@@ -224,3 +227,32 @@ return swept
 """
 )
 """KEYS: entries. ARGV: what an entry begins with, the version below which it goes, as it stands in an entry."""
+
+SWAP: Final = Script(
+    """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+)
+"""KEYS: record. ARGV: what has to be there ('': nothing), what takes its place, its ms. Answers whether it was."""
+
+TAKE: Final = Script(
+    _ALLOW_OOM
+    + """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+)
+"""KEYS: lease. ARGV: token, ms. Answers whether the token holds the lease now."""
+
+GIVE_BACK: Final = Script(
+    _ALLOW_OOM
+    + """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+)
+"""KEYS: lease. ARGV: token."""
