@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
-
 from avcache.backends import scripts
-from avcache.backends.board import LONGEST_KEPT
-from avcache.backends.wire import Wire, refusal, translated
+from avcache.backends.board import LONGEST_KEPT, checked
+from avcache.backends.wire import Wire, translated
 
 __all__ = ["RedisBoard"]
 
 _NOTHING: Final = b""
 """What a record that is not there is compared as: none is empty."""
+
+_LOG_KEPT: Final = 365 * 24 * 3600.0
+"""Seconds for which a log is kept to which nobody adds: it must outlast a quiet season."""
 
 
 class RedisBoard:
@@ -29,47 +31,59 @@ class RedisBoard:
     def read(self, names: Sequence[str]) -> list[bytes | None]:
         if not names:
             return []
-        found = self._ask("read", "MGET", *map(self._name, names))
-        return [one if isinstance(one, bytes) else None for one in found]
+        with translated("read"):
+            found = self._wire.ask("MGET", *map(self._record, names))
+            if not isinstance(found, list) or len(found) != len(names):
+                raise ValueError("not the answer to this question")
+            return found
 
     def write(self, name: str, data: bytes, ttl: float = LONGEST_KEPT) -> None:
-        self._ask("write", "SET", self._name(name), data, "PX", _milliseconds(ttl))
+        checked(data)
+        with translated("write"):
+            self._wire.ask("SET", self._record(name), data, "PX", _milliseconds(ttl))
 
     def swap(self, name: str, expected: bytes | None, data: bytes, ttl: float = LONGEST_KEPT) -> bool:
+        checked(data)
         with translated("swap"):
-            was = _NOTHING if expected is None else expected
-            return bool(self._wire.run(scripts.SWAP, [self._name(name)], was, data, _milliseconds(ttl)))
+            arguments = expected or _NOTHING, data, _milliseconds(ttl)
+            return bool(self._wire.run(scripts.SWAP, [self._record(name)], *arguments) == 1)
 
     def erase(self, names: Sequence[str]) -> None:
         if names:
-            self._ask("erase", "UNLINK", *map(self._name, names))
+            with translated("erase"):
+                self._wire.ask("UNLINK", *map(self._record, names))
 
     def take(self, name: str, token: str, seconds: float) -> bool:
         with translated("take"):
-            return bool(self._wire.run(scripts.TAKE, [self._lease(name)], token, _milliseconds(seconds)))
+            return bool(self._wire.run(scripts.TAKE, [self._lease(name)], token, _milliseconds(seconds)) == 1)
 
     def give_back(self, name: str, token: str) -> None:
         with translated("give back"):
             self._wire.run(scripts.GIVE_BACK, [self._lease(name)], token)
 
     def append(self, log: str, data: bytes, most: int) -> None:
+        key = self._log(log)
+        commands: list[tuple[Any, ...]] = [
+            ("LPUSH", key, data),
+            ("LTRIM", key, 0, most - 1),
+            ("PEXPIRE", key, _milliseconds(_LOG_KEPT)),
+        ]
         with translated("append"):
-            answers = self._wire.ask_all(
-                [
-                    ("LPUSH", self._log(log), data),
-                    ("LTRIM", self._log(log), 0, most - 1),
-                    ("PEXPIRE", self._log(log), _milliseconds(LONGEST_KEPT)),
-                ]
-            )
-            for answer in answers:
-                if isinstance(answer, ResponseError):
-                    raise refusal("append", answer)
+            for answer in self._wire.ask_all(commands):
+                if isinstance(answer, Exception):
+                    raise answer
 
     def tail(self, log: str, number: int) -> list[bytes]:
-        return list(self._ask("tail", "LRANGE", self._log(log), 0, number - 1)) if number > 0 else []
+        if number <= 0:
+            return []
+        with translated("tail"):
+            found = self._wire.ask("LRANGE", self._log(log), 0, number - 1)
+            if not isinstance(found, list):
+                raise ValueError("not the answer to this question")
+            return found
 
-    def _name(self, name: str) -> str:
-        return f"{self._prefix}{name}"
+    def _record(self, name: str) -> str:
+        return f"{self._prefix}record:{name}"
 
     def _lease(self, name: str) -> str:
         return f"{self._prefix}lease:{name}"
@@ -77,10 +91,6 @@ class RedisBoard:
     def _log(self, log: str) -> str:
         return f"{self._prefix}log:{log}"
 
-    def _ask(self, action: str, *command: Any) -> Any:
-        with translated(action):
-            return self._wire.ask(*command)
-
 
 def _milliseconds(ttl: float) -> int:
-    return max(1, int(ttl * 1000))
+    return max(1, math.ceil(ttl * 1000))
