@@ -22,6 +22,7 @@ from avcache.market.tickers import parse_ticker
 from avcache.telemetry.access_log import AccessLog
 
 if TYPE_CHECKING:
+    from avcache.backends.board import Board
     from avcache.backends.wire import Wire
     from avcache.config import Settings
     from avcache.market.freshness import Freshness
@@ -37,6 +38,7 @@ __all__ = ["Runtime", "build", "namespaces", "shared"]
 T = TypeVar("T")
 _FUNDAMENTALS_TTL = 24 * 3600.0
 _HISTORY_STALE_TTL = 24 * 3600.0
+_BOARD_FILE = "alphavelocity.board"
 
 
 class _Once(Generic[T]):
@@ -87,6 +89,7 @@ class Runtime:
     Attributes:
         flusher: Tells the other processes on this Redis what is counted here; None without a Redis.
         totals: What all processes on this Redis have counted.
+        shared_board: What they tell each other besides; None without a Redis.
     """
 
     settings: Settings
@@ -94,6 +97,8 @@ class Runtime:
     access_log: AccessLog | None = None
     flusher: Flusher | None = None
     totals: Totals | None = None
+    shared_board: Board | None = None
+    is_started: bool = False
 
     @_Part
     def market(self) -> Market:
@@ -118,10 +123,18 @@ class Runtime:
         """What an operator may do."""
         from avcache.ops import Ops  # noqa: PLC0415 - needs the market
 
-        return Ops(self.cache, self.market)
+        rate = self.settings.avcache_yahoo_rate if self.market.source == "yahoo" else None
+        return Ops(self.cache, self.market, self.shared_board or self._own_board(), rate=rate)
+
+    def _own_board(self) -> Board:
+        """Of an app its schedules and audit survive a restart; a library leaves no file anywhere."""
+        from avcache.backends.board import MemoryBoard  # noqa: PLC0415
+
+        return MemoryBoard(keep=self.settings.avcache_log_dir / _BOARD_FILE if self.is_started else None)
 
     def start(self) -> None:
-        """Begin the background work of an app: the access log, a first look at Redis, the probe for Yahoo."""
+        """Begin the background work of an app: logs, a first look at Redis, the probe for Yahoo, jobs."""
+        self.is_started = True
         if self.access_log is not None:
             self.access_log.start()
         look = getattr(self.cache.backend, "start", None)
@@ -131,6 +144,7 @@ class Runtime:
             self.flusher.start()
         # Made now: what is wrong with its settings is said at the start, not to the first who looks at a page.
         self.market.source  # noqa: B018
+        self.ops.start()
 
     def close(self) -> None:
         """End what `start` began, and let go of connections."""
@@ -209,7 +223,10 @@ def _backend(settings: Settings) -> tuple[Backend, Wire | None]:
 
 def _share_counts(runtime: Runtime, wire: Wire) -> None:
     """What this process counts is told to the others on the same Redis, and what they count is read from there."""
-    from avcache.backends.redis_totals import RedisTotals  # noqa: PLC0415 - as above
+    from avcache.backends.board import MemoryBoard  # noqa: PLC0415 - as above
+    from avcache.backends.redis_board import RedisBoard  # noqa: PLC0415
+    from avcache.backends.redis_totals import RedisTotals  # noqa: PLC0415
+    from avcache.backends.resilient_board import ResilientBoard  # noqa: PLC0415
     from avcache.telemetry.flusher import Flusher  # noqa: PLC0415
     from avcache.telemetry.totals import Totals  # noqa: PLC0415
 
@@ -222,6 +239,9 @@ def _share_counts(runtime: Runtime, wire: Wire) -> None:
     flusher = runtime.flusher = Flusher(cache.counters, store, is_away=is_away)
     runtime.totals = Totals(cache.counters, store, lambda: flusher.process, is_away=is_away)
     cache.analytics.figures = runtime.totals
+    notice = getattr(cache.backend, "notice", lambda _exc: None)
+    prefix = runtime.settings.redis_prefix
+    runtime.shared_board = ResilientBoard(RedisBoard(wire, prefix), MemoryBoard(), is_away, notice=notice)
 
 
 def namespaces(settings: Settings) -> Namespaces:

@@ -8,7 +8,7 @@ from avcache.errors import InvalidInput
 from avcache.ops.clearing import ClearPlan
 from avcache.ui.clear import describe_plan
 from avcache.ui.components.access import may_act
-from avcache.ui.components.clearing import confirm_clear
+from avcache.ui.components.clearing import clears_under_way, confirm_clear, past_clears
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
@@ -36,10 +36,8 @@ with st.form("clear_form"):
     )
     if st.form_submit_button("Preview", icon=":material/visibility:"):
         st.session_state["clear_planned"] = pattern.strip()
-        st.session_state.pop("clear_result", None)
 
 planned = st.session_state.get("clear_planned")
-result = st.session_state.get("clear_result")
 if planned:
     try:
         show(get_runtime().ops.clearing.plan(planned))
@@ -47,7 +45,7 @@ if planned:
         st.error(literal(str(exc)), title="That is no pattern")
 elif planned is not None:
     st.error(literal("Name a pattern first, such as momentum:*"))
-elif result is None:
+else:
     st.caption("Nothing is dropped before you have seen what it is.")
-if result is not None:
-    st.success(literal(result), icon=":material/check_circle:")
+clears_under_way()
+past_clears()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
-from avcache.formats import format_clock
 from avcache.ops.forecast import forecast
 from avcache.ui.charts.operate import due_load, expiry_histogram
 from avcache.ui.charts.palette import colour_of
 from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.resources import TICK, get_runtime
+from avcache.ui.states import describe_exactness
 from avcache.ui.words import literal
 
 keyspace = get_runtime().ops.keyspace
@@ -27,8 +29,9 @@ measure = st.segmented_control(
 
 @st.fragment(run_every=TICK)
 def live() -> None:
-    snapshot = keyspace.snapshot()
-    model = expiry(snapshot.entries, namespace)
+    snapshot, now = keyspace.snapshot(), time.time()
+    age = max(0.0, now - snapshot.taken_at)
+    model = expiry(snapshot, namespace, age=age)
     with st.grid(4, min_column_width=170):
         st.metric("Next to expire", model.next_text, border=True, help="Minutes and seconds until then.")
         st.metric("Within 5 minutes", model.soon_text, border=True, help="Keys that lose their freshness.")
@@ -48,14 +51,13 @@ def live() -> None:
         key="expiry_chart",
         alt="Time left of the fresh entries",
     )
-    shown, as_of = f"{model.fresh - model.later:,} fresh entries", format_clock(snapshot.taken_at)
-    exact = "all keys" if snapshot.is_exact else f"the {len(snapshot.entries):,} keys that could be looked at"
+    shown = f"{model.fresh - model.later:,} fresh entries"
     later = f" {model.later:,} more expire later than in an hour: choose their namespace." if model.later else ""
-    st.caption(f"{shown} of {exact}, as of {as_of}.{later}")
-    due = forecast(entry for entry in snapshot.entries if namespace in {None, entry.namespace})
+    st.caption(f"{shown}, {describe_exactness(snapshot, now)}.{later}")
+    due = forecast(snapshot, namespace, age=age)
     st.subheader("Next hour")
     st.plotly_chart(due_load(due, colour_of(namespace or "")), key="due_chart", alt="Seconds of loading by minute")
-    st.caption(literal(f"{describe_due(due)} {describe_cliffs(due, snapshot.taken_at)}"))
+    st.caption(literal(f"{describe_due(due)} {describe_cliffs(due, now)}"))
 
 
 live()

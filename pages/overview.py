@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from avcache.formats import format_clock
 from avcache.ui import PAGES
 from avcache.ui.components.access import may_act
 from avcache.ui.components.tables import csv_button
@@ -40,10 +39,7 @@ def live() -> None:
             column_config={"Namespace": st.column_config.TextColumn(pinned=True)},
             alt="Keys, size, reads and hit rates of each namespace",
         )
-        exact = "exact" if model.is_exact else "those that could be looked at"
-        st.caption(
-            f"Hits, misses and mean load: last {window}. Keys and sizes: {exact}, as of {format_clock(model.taken_at)}."
-        )
+        st.caption(f"Hits, misses and mean load: last {window}. Keys and sizes: {model.exactness}.")
     if model.trouble:
         st.caption(" · ".join(f"{what} {number}" for what, number in model.trouble))
 

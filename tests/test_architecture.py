@@ -47,6 +47,7 @@ HOMES = {
     "redis": (
         "avcache/backends/redis.py",
         "avcache/backends/redis_board.py",
+        "avcache/backends/walk.py",
         "avcache/backends/connect.py",
         "avcache/backends/wire.py",
         "avcache/runtime.py",

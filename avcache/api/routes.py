@@ -26,6 +26,7 @@ _NAMESPACES = ("price", "momentum", "portfolio")
 _MOST_KEYS = 10_000
 _MOST_TICKERS = 200
 _WARMUP_WAIT = 300.0
+_ACTOR = "REST"
 
 _SAME_SITE = {"same-origin", "none"}
 _LARGEST_CURSOR = 2**64 - 1
@@ -182,12 +183,14 @@ def stats(runtime: Wired) -> Stats:
     snapshot = runtime.ops.keyspace.snapshot(max_age=0)
     sizes = snapshot.namespaces
     answer: dict[str, NamespaceStats | TotalStats] = {
-        name: NamespaceStats(count=sizes[name].keys, sample_keys=list(sizes[name].samples))
+        name: NamespaceStats(
+            count=sizes[name].keys, sample_keys=list(sizes[name].samples or sizes[name].foreign_samples)
+        )
         if name in sizes
         else NamespaceStats(count=0, sample_keys=[])
         for name in dict.fromkeys((*_NAMESPACES, *sizes))
     }
-    answer["total"] = TotalStats(count=len(snapshot.entries), exact=snapshot.is_exact)
+    answer["total"] = TotalStats(count=snapshot.keys, exact=snapshot.is_exact)
     return Stats(answer)
 
 
@@ -198,7 +201,7 @@ def clear(
     pattern: Annotated[str, Query(description="What to drop; there is no default", examples=["price:*"])],
 ) -> Cleared:
     """Drop the keys that match, and say how many went."""
-    cleared = runtime.ops.clearing.clear(_checked_pattern(runtime, pattern))
+    cleared = runtime.ops.clearing.clear(_checked_pattern(runtime, pattern), actor=_ACTOR)
     if cleared.pending:
         response.status_code = 202
     message = (
@@ -218,7 +221,7 @@ def warmup(
     tickers: Annotated[str, Query(description="Separated by commas, at most 200", examples=["AAPL,NVDA,MSFT"])],
 ) -> WarmedUp:
     """Load price and momentum of each ticker that is not cached; answers when all are done."""
-    job = runtime.ops.warmup.start(parse_tickers(tickers, limit=_MOST_TICKERS))
+    job = runtime.ops.warmup.start(parse_tickers(tickers, limit=_MOST_TICKERS), actor=_ACTOR)
     begun = time.monotonic()
     if not job.wait(_WARMUP_WAIT):
         job.cancel()

@@ -24,6 +24,7 @@ __all__ = [
     "Lease",
     "Miss",
     "Page",
+    "Slice",
     "State",
     "Stored",
     "stamp_of",
@@ -103,10 +104,13 @@ class BackendInfo:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the keys that match; an empty *cursor* says that nothing is left."""
+    """
+    Some of the keys that match; an empty *cursor* says that nothing is left. *done*: share of the store passed by now.
+    """
 
     keys: tuple[str, ...]
     cursor: str
+    done: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,24 @@ class Stored:
     expires_in: float
     size: int
     head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """
+    Some entries of a store, looked at from outside; for each its name, as bytes, and as in `Stored`.
+
+    What has no bytes of its own (a list, say) has a *size* of 0 and no head.
+
+    Attributes:
+        done: Share of the whole store that was passed by now, 0 to 1.
+    """
+
+    names: Sequence[bytes]
+    expires_in: Sequence[float]
+    sizes: Sequence[int]
+    heads: Sequence[bytes]
+    done: float
 
 
 class Blob:
@@ -242,12 +264,22 @@ class Backend(Protocol):
         """
         ...
 
-    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
-        """Return the next keys that match, about *limit* of them; begins with cursor ""."""
+    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
+        """Return the next keys that match, about *limit* of them, or as many as *budget* seconds allow; from ""."""
         ...
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         """Look at entries from outside, in the order of *keys*; None where nothing is."""
+        ...
+
+    def survey(self, *, fair: bool = False) -> Iterator[Slice]:
+        """
+        Look at everything that is there, in steps that keep nobody waiting; what changes meanwhile may come twice, or
+        not. Whoever takes one step after the other sees to the pauses.
+
+        Args:
+            fair: Begin somewhere, so that what came by any step is a fair sample of the whole.
+        """
         ...
 
     def lock(self, name: str, *, lease: float, wait: float) -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import random
 import threading
 import time
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from avcache.backends.base import (
     Blob,
     Cleared,
     Page,
+    Slice,
     State,
     Stored,
     stamp_of,
@@ -32,6 +34,10 @@ __all__ = ["MemoryBackend"]
 
 _OVERHEAD_BYTES = 580
 """What an entry costs besides its key and data: its place in the dict, the objects around them, what was read of it."""
+
+
+_SURVEYED = 500
+_chance = random.Random()  # noqa: S311 - no secret; our own, so that no thread disturbs who seeds theirs
 
 
 class _Kept(Blob):
@@ -147,13 +153,23 @@ class MemoryBackend:
             swept = sum(map(self._drop, doomed))
         yield swept
 
-    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
+    def scan(
+        self,
+        pattern: Pattern,
+        cursor: str = "",
+        limit: int = 1000,
+        budget: float | None = None,  # noqa: ARG002 - one pass over a dict is never long
+    ) -> Page:
         now, limit = self._clock(), max(1, limit)
         # The cursor is the last key shown: entries that come and go between two pages shift nothing.
         with self._mutex:
             names = [key for key, kept in self._items() if key > cursor and kept.expires_at > now]
         found = heapq.nsmallest(limit + 1, filter(pattern.matches, names))
-        return Page(tuple(found[:limit]), found[limit - 1] if len(found) > limit else "")
+        if len(found) <= limit:
+            return Page(tuple(found), "")
+        last = found[limit - 1]
+        before = len(self._data) - sum(name > last for name in names)
+        return Page(tuple(found[:limit]), last, min(1.0, max(0, before) / max(1, len(self._data))))
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         now = self._clock()
@@ -164,6 +180,21 @@ class MemoryBackend:
             else None
             for kept in found
         ]
+
+    def survey(self, *, fair: bool = False) -> Iterator[Slice]:
+        names = [key for key, _ in self._items()]
+        if fair:
+            _chance.shuffle(names)
+        for start in range(0, len(names) or 1, _SURVEYED):
+            keys = names[start : start + _SURVEYED]
+            found = [(key, stored) for key, stored in zip(keys, self.inspect(keys), strict=True) if stored is not None]
+            yield Slice(
+                [key.encode() for key, _ in found],
+                [stored.expires_in for _, stored in found],
+                [stored.size for _, stored in found],
+                [stored.head for _, stored in found],
+                min(1.0, (start + _SURVEYED) / (len(names) or 1)),
+            )
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:  # noqa: ARG002 - a thread cannot be killed, so no lease is needed

@@ -18,21 +18,21 @@ from avcache.backends import scripts
 from avcache.backends.barriers import Barrier, Barriers
 from avcache.backends.base import (
     HEAD_BYTES,
-    LONGEST_HEAD,
-    MAGIC,
     BackendInfo,
     Begun,
     Blob,
     Cleared,
     Page,
+    Slice,
     State,
     StateName,
     Stored,
 )
 from avcache.backends.connect import connect
 from avcache.backends.leases import Keeper, RedisLease
-from avcache.backends.pattern import EVERYTHING, Pattern
+from avcache.backends.pattern import Pattern
 from avcache.backends.versions import Versions
+from avcache.backends.walk import BATCH, Walk
 from avcache.backends.wire import Wire, facts_of, packed, refusal, translated
 from avcache.clock import Clock
 from avcache.errors import LockTimeout
@@ -41,18 +41,9 @@ __all__ = ["RedisBackend", "connect"]
 
 logger = logging.getLogger(__name__)
 
-_SCAN_COUNT: Final = 500
-_BATCH: Final = 200
-"""Most keys of one script, so that no other client waits long for its end."""
-
-_SWEEP_PAUSE: Final = 0.002
-"""Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
-
-_COUNT_BUDGET: Final = 0.2
 _POLL: Final = 0.05
 _MOST_FORMER: Final = 8
 _LISTENERS: Final = 16
-_CURSOR_DIGITS: Final = 20
 _KNOWN_NAMES: Final = 4_096
 _ANSWERS: Final = frozenset({bytes, type(None)})
 _RETENTION: Final = 14 * 24 * 3600.0
@@ -83,6 +74,7 @@ class RedisBackend:
         self._client = client
         self._prefix = prefix
         self.wire = self._wire = Wire(client.connection_pool)
+        self._walk = Walk(self._wire, prefix)
         self._versions = Versions(self._wire, prefix, self.barriers, retention)
         self._packed = functools.lru_cache(_KNOWN_NAMES)(lambda key: packed(prefix + key))
         self._packed_version = packed(self._versions.key)
@@ -121,7 +113,7 @@ class RedisBackend:
 
     def put(self, items: Mapping[str, tuple[bytes, float]]) -> None:
         names = list(items)
-        batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+        batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
         with translated("put"):
             late = self._put(items, batches, self._versions.mark)
             # Where our version was an old one, all is stamped anew and sent once more, whatever happens meanwhile.
@@ -213,35 +205,16 @@ class RedisBackend:
             self._versions.synchronise(list(raised))
 
     def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
-        for found in self._batches(pattern):
-            keys = found if wanted is None else self._wanted(found, wanted)
-            for start in range(0, len(keys), _BATCH):
-                names = [self._prefix + key for key in keys[start : start + _BATCH]]
-                with translated("sweep"):
-                    yield int(self._wire.run(scripts.SWEEP, names, MAGIC, below.to_bytes(8)))
-            time.sleep(_SWEEP_PAUSE)
+        return self._walk.sweep(pattern, below, wanted)
 
-    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
-        position, keys = _position(cursor), dict[str, None]()
-        while True:
-            position, found = self._scan_once(pattern, position)
-            keys.update(dict.fromkeys(found))
-            if not position or len(keys) >= limit:
-                return Page(tuple(keys), str(position) if position else "")
+    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
+        return self._walk.scan(pattern, cursor, limit, budget)
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
-        if not keys:
-            return []
-        with translated("inspect"):
-            commands: list[tuple[object, ...]] = []
-            for name in (self._prefix + key for key in keys):
-                commands += [("PTTL", name), ("STRLEN", name), ("GETRANGE", name, 0, head_bytes - 1)]
-            # A key of another type answers the last two with an error: it is there, but it is not ours to read.
-            answers = self._wire.ask_all(commands)
-            for answer in answers[::3]:
-                if isinstance(answer, redis.RedisError):  # PTTL takes any type: the server itself refuses
-                    raise answer
-        return [_stored(*answers[at : at + 3]) for at in range(0, len(answers), 3)]
+        return self._walk.inspect(keys, head_bytes)
+
+    def survey(self, *, fair: bool = False) -> Iterator[Slice]:
+        return self._walk.survey(fair=fair)
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:
@@ -263,7 +236,7 @@ class RedisBackend:
                 logger.warning("lock.lost", extra={"lock": name, "error": type(exc).__name__})
 
     def info(self) -> BackendInfo:
-        keys, exact = self._count()
+        keys, exact = self._walk.count()
         facts, kind = self._facts(), self._kind()
         return BackendInfo(
             kind,
@@ -336,56 +309,6 @@ class RedisBackend:
         told = self._wire.server
         return "valkey" if told.get("server_name") == "valkey" or "valkey_version" in told else "redis"
 
-    def _batches(self, pattern: Pattern) -> Iterator[list[str]]:
-        if pattern.is_literal:  # no need to walk a million keys for one
-            if not pattern.text.startswith("!"):
-                yield [pattern.text]
-            return
-        position = 0
-        while True:
-            position, keys = self._scan_once(pattern, position)
-            if keys:
-                yield keys
-            if not position:
-                return
-
-    def _scan_once(self, pattern: Pattern, position: int) -> tuple[int, list[str]]:
-        """One SCAN; both a pattern and every name that comes back are held to the prefix."""
-        with translated("scan"):
-            # Entries are strings: a list or hash below our prefix is somebody else's.
-            glob = pattern.redis_glob(self._prefix)
-            told, names = self._wire.ask("SCAN", position, "MATCH", glob, "COUNT", _SCAN_COUNT, "TYPE", "string")
-            position = int(told)
-        keys = []
-        for raw in names:
-            try:
-                name = raw.decode()
-            except UnicodeDecodeError:  # no name of ours
-                continue
-            key = name.removeprefix(self._prefix)
-            if name.startswith(self._prefix) and not key.startswith("!") and pattern.matches(key):
-                keys.append(key)
-        return position, keys
-
-    def _wanted(self, keys: list[str], wanted: Callable[[bytes], bool]) -> list[str]:
-        looked = zip(keys, self.inspect(keys, LONGEST_HEAD), strict=True)
-        return [key for key, stored in looked if stored is not None and wanted(stored.head)]
-
-    def _count(self) -> tuple[int, bool]:
-        """How many keys are ours, and whether the time allowed sufficed to see them all."""
-        deadline, keys = time.monotonic() + _COUNT_BUDGET, set[str]()
-        for batch in self._batches(EVERYTHING):
-            keys.update(batch)
-            if time.monotonic() > deadline:
-                return len(keys), False
-        return len(keys), True
-
-
-def _position(cursor: str) -> int:
-    """Where to go on; a cursor of another store (Redis came back in between) means from the beginning."""
-    is_ours = cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS
-    return int(cursor) if is_ours and int(cursor) < 2**64 else 0
-
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
@@ -393,10 +316,3 @@ def _number(text: str | None) -> int | None:
 
 def _milliseconds(ttl: float) -> int:
     return max(1, int(ttl * 1000))
-
-
-def _stored(pttl: object, size: object, head: object) -> Stored | None:
-    if not isinstance(pttl, int) or pttl == -2:  # noqa: PLR2004 - Redis' word for "no such key"
-        return None
-    expires_in = pttl / 1000 if pttl >= 0 else float("inf")
-    return Stored(expires_in, size if isinstance(size, int) else 0, head if isinstance(head, bytes) else b"")

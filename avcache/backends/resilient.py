@@ -12,7 +12,19 @@ from dataclasses import replace
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 from avcache.backends.barriers import Barrier, Barriers, key_scope
-from avcache.backends.base import HEAD_BYTES, Backend, BackendInfo, Begun, Blob, Cleared, Lease, Page, State, Stored
+from avcache.backends.base import (
+    HEAD_BYTES,
+    Backend,
+    BackendInfo,
+    Begun,
+    Blob,
+    Cleared,
+    Lease,
+    Page,
+    Slice,
+    State,
+    Stored,
+)
 from avcache.backends.memory import MemoryBackend
 from avcache.backends.pattern import Pattern
 from avcache.clock import Clock
@@ -123,16 +135,27 @@ class ResilientBackend:
     def waiting(self, key: str) -> AbstractContextManager[Callable[[float], None]]:
         return self._read(lambda backend: _Entered(backend.waiting(key)))
 
-    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000) -> Page:
+    def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
         def ask(backend: Backend) -> Page:
             # A server's cursor is a number, that of memory a key: one of the other store means from the beginning.
             is_own = cursor.isdecimal() == (backend is self._primary)
-            return backend.scan(pattern, cursor if is_own else "", limit)
+            return backend.scan(pattern, cursor if is_own else "", limit, budget)
 
         return self._read(ask)
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         return self._read(lambda backend: backend.inspect(keys, head_bytes))
+
+    def survey(self, *, fair: bool = False) -> Iterator[Slice]:
+        """Of what serves at first; ends in an error if that is the primary, and it goes away meanwhile."""
+        if self._away is not None:
+            yield from self._secondary.survey(fair=fair)
+            return
+        try:
+            yield from self._primary.survey(fair=fair)
+        except BackendError as exc:
+            self._leave(exc)
+            raise
 
     def info(self) -> BackendInfo:
         return self._read(lambda backend: backend.info())

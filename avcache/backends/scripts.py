@@ -15,12 +15,14 @@ from typing import Final
 __all__ = [
     "FETCH_ALL",
     "GIVE_BACK",
+    "LOOK",
     "PUT",
     "RAISE",
     "RELEASE",
     "RENEW",
     "RESTORE",
     "STORE",
+    "SURVEY",
     "SWAP",
     "SWEEP",
     "SYNCHRONISE",
@@ -227,6 +229,58 @@ return swept
 """
 )
 """KEYS: entries. ARGV: what an entry begins with, the version below which it goes, as it stands in an entry."""
+
+_LOOK = """
+local call, pcall = redis.call, redis.pcall
+local told, at = {}, 0
+"""
+
+_TOLD = """
+    local size = pcall('STRLEN', key)
+    local is_text = type(size) == 'number'
+    told[at + 2] = call('PTTL', key)
+    told[at + 3] = is_text and size or 0
+    told[at + 4] = is_text and call('GETRANGE', key, 0, ARGV[1]) or ''
+    at = at + 4
+"""
+
+LOOK: Final = Script(
+    _LOOK
+    + """
+for i = 1, #KEYS do
+    local key = KEYS[i]
+    told[at + 1] = 0
+"""
+    + _TOLD
+    + """
+end
+return told
+"""
+)
+"""KEYS: entries. ARGV: the last byte wanted. Answers (0, ms left, size, first bytes) for each; -2 ms: not there."""
+
+SURVEY: Final = Script(
+    _LOOK
+    + """
+local prefix = ARGV[4]
+local found = call('SCAN', ARGV[2], 'COUNT', ARGV[3])
+local length = #prefix
+for _, key in ipairs(found[2]) do
+    -- Compared, not matched: no letter of a prefix may mean anything else than itself.
+    if string.sub(key, 1, length) == prefix and string.byte(key, length + 1) ~= 33 then
+        told[at + 1] = string.sub(key, length + 1)
+"""
+    + _TOLD
+    + """
+    end
+end
+return {found[1], told}
+"""
+)
+"""
+ARGV: the last byte wanted, cursor, how many keys, prefix. Answers the next cursor, and as LOOK with the names; of our
+own records, which begin with an exclamation mark (33), nothing.
+"""
 
 SWAP: Final = Script(
     """

@@ -238,9 +238,9 @@ class Cache:
             if not cursor:
                 return sorted(found)
 
-    def scan(self, pattern: str = "*", cursor: str = "", limit: int = 1000) -> Page:
-        """The next keys that match, about *limit* of them."""
-        return self._backend.scan(self.namespaces.pattern(pattern), cursor, limit)
+    def scan(self, pattern: str = "*", cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
+        """The next keys that match, about *limit* of them, or as many as *budget* seconds allow."""
+        return self._backend.scan(self.namespaces.pattern(pattern), cursor, limit, budget)
 
     def clear(self, pattern: str, *, sweep: bool = True) -> Cleared:
         """
@@ -264,8 +264,13 @@ class Cache:
 
     def sweep(self, cleared: Cleared) -> Cleared:
         """Drop from the store what *cleared* made invalid; returns how many entries went."""
-        swept = sum(sum(self._swept(barrier)) for barrier in cleared.barriers)
+        swept = sum(self.swept(cleared))
         return Cleared(swept, pending=cleared.pending, barriers=cleared.barriers)
+
+    def swept(self, cleared: Cleared) -> Iterator[int]:
+        """`sweep` step by step: how many entries went in each."""
+        for barrier in cleared.barriers:
+            yield from self._swept(barrier)
 
     def undo(self, cleared: Cleared) -> bool:
         """

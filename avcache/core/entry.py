@@ -21,7 +21,10 @@ from avcache.backends.base import LONGEST_HEAD, MAGIC
 from avcache.errors import InvalidInput
 
 __all__ = [
+    "ABSENT",
     "CHANGEABLE",
+    "HEAD",
+    "TAG_SEPARATOR",
     "UNREAD",
     "Carries",
     "CutShort",
@@ -41,10 +44,15 @@ __all__ = [
 ]
 
 _HEADER = struct.Struct(">4sQddfBxHHH")
-_START: Final = _HEADER.size
+HEAD: Final = _HEADER.size
+"""Bytes of a header before its key."""
+
+_START: Final = HEAD
 _unpack, _pack = _HEADER.unpack_from, _HEADER.pack
-_ABSENT: Final = 1
-_TAG_SEPARATOR = "\x1f"
+ABSENT: Final = 1
+"""The flag that says: the value is the reason why there is none."""
+
+TAG_SEPARATOR = "\x1f"
 _MAX_TAG = 64
 _MAX_TAGS = 512
 
@@ -96,7 +104,7 @@ class Entry:
         self.data = data
         self.version = version
         self.fresh_until = fresh_until
-        self.is_absent = flags & _ABSENT
+        self.is_absent = flags & ABSENT
         self.source = source
         self.payload = payload
         self.value: object = UNREAD
@@ -184,7 +192,7 @@ def encode(head: Head, payload: bytes) -> bytes:
         head.written_at,
         head.fresh_until,
         math.nan if head.load_seconds is None else head.load_seconds,
-        _ABSENT if head.is_absent else 0,
+        ABSENT if head.is_absent else 0,
         len(key),
         len(tags),
         len(source),
@@ -194,7 +202,7 @@ def encode(head: Head, payload: bytes) -> bytes:
 
 def joined(tags: Sequence[str]) -> bytes:
     """Checked tags as they stand in a header."""
-    return _TAG_SEPARATOR.join(tags).encode()
+    return TAG_SEPARATOR.join(tags).encode()
 
 
 def source_bytes(source: str) -> bytes:
@@ -243,10 +251,10 @@ def read_head(data: bytes) -> Head:
         written_at,
         fresh_until,
         None if math.isnan(seconds) else seconds,
-        tuple(tags.split(_TAG_SEPARATOR)) if tags else (),
+        tuple(tags.split(TAG_SEPARATOR)) if tags else (),
         source,
         version,
-        bool(flags & _ABSENT),
+        bool(flags & ABSENT),
     )
 
 

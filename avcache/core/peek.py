@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from avcache.backends.barriers import Barriers
 from avcache.backends.base import LONGEST_HEAD, Backend, Stored
@@ -12,6 +13,10 @@ from avcache.core.entry import CutShort, Foreign, read_head
 from avcache.core.keys import Key
 
 __all__ = ["Peek", "describe", "look"]
+
+
+_EXPIRING_SHARE: Final = 0.2
+_EXPIRING_MOST: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ class Peek:
     def is_stale(self) -> bool:
         """Whether its ttl has passed; it is kept only to be served while it is loaded again."""
         return self.ttl_left <= 0 and not self.is_foreign
+
+    @property
+    def is_expiring(self) -> bool:
+        """Whether it is fresh, but in the last fifth of its ttl, five minutes at most."""
+        return 0 < self.ttl_left <= min(_EXPIRING_SHARE * self.ttl, _EXPIRING_MOST)
 
 
 def look(places: Sequence[Key], backend: Backend, now: float) -> list[Peek | None]:

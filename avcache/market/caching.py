@@ -16,23 +16,31 @@ __all__ = [
     "FRESH_FOR",
     "NOTES",
     "PROVISIONAL",
+    "STRICT",
     "UNREADABLE",
     "Cache",
     "Kind",
     "Record",
     "StalePolicy",
+    "core_policy",
     "fresh_for",
     "read_many",
     "read_one",
 ]
 
 T = TypeVar("T")
+CorePolicy = Literal["serve", "on_error", "refuse"]
 Record = dict[str, Any]
-StalePolicy = Literal["serve", "on_error", "refuse"]
+StalePolicy = Literal["serve", "on_error", "refuse", "renew"]
+"""`renew` refuses what is stale, and loads anew what soon will be."""
+
 FRESH_FOR: Final = "fresh_for"
 PROVISIONAL: Final = "is_provisional"
 NOTES: Final = frozenset({"provider", "unknown"})
 """Namespaces of what the market notes of its provider: no results."""
+
+STRICT: Final[frozenset[StalePolicy]] = frozenset({"refuse", "renew"})
+"""Policies of those who want nothing that is stale, or made of it."""
 
 UNREADABLE: Final = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
 
@@ -48,9 +56,20 @@ class Cache(Protocol):
         ttl: Callable[[Any], float | None] | None = None,
         source: str = "",
         tags: Sequence[str] = (),
-        stale: StalePolicy = "serve",
+        stale: CorePolicy = "serve",
     ) -> Any:
         """Return the value of *key*, or run *load* and keep what it returns."""
+
+    def refresh(
+        self,
+        key: str,
+        load: Callable[[], Any],
+        *,
+        ttl: Callable[[Any], float | None] | None = None,
+        source: str = "",
+        tags: Sequence[str] = (),
+    ) -> Any:
+        """Run *load* now, whatever is cached; keep and return what it brings."""
 
     def get_many_or_load(
         self,
@@ -118,6 +137,11 @@ def fresh_for(record: Record) -> float | None:
     return seconds
 
 
+def core_policy(stale: StalePolicy) -> CorePolicy:
+    """What the cache is told of *stale*."""
+    return "refuse" if stale == "renew" else stale
+
+
 def read_one(cache: Cache, kind: Kind[T], ticker: str, stale: StalePolicy = "serve") -> T:
     """
     Return what is kept of *ticker*, loading it if need be. *stale*: what to do with one past its ttl.
@@ -133,7 +157,7 @@ def read_many(
 ) -> dict[str, T | ProviderError]:
     """`read_one` for several: what has to be loaded is loaded in one go, and one that fails spoils no other."""
     keys = {kind.key(ticker): ticker for ticker in tickers}
-    stale_ones = _stale(cache, kind, tickers) if stale == "serve" else frozenset[str]()
+    apart = _apart(cache, kind, tickers, stale)
     failed: dict[str, ProviderError] = {}
 
     def load(missing: list[str]) -> dict[str, Record]:
@@ -144,7 +168,7 @@ def read_many(
     records: dict[str, Record] = {}
     with suppress(ProviderError):  # all of them failed a moment ago: each is told below
         records = cache.get_many_or_load(
-            [key for key, ticker in keys.items() if ticker not in stale_ones],
+            [key for key, ticker in keys.items() if ticker not in apart],
             load,
             ttl=fresh_for,
             source=kind.source,
@@ -162,7 +186,7 @@ def _taken(
 ) -> T | ProviderError:
     if isinstance(outcome, dict):
         try:
-            if stale != "refuse" or not outcome.get(PROVISIONAL):
+            if stale not in STRICT or not outcome.get(PROVISIONAL):
                 return kind.convert(outcome)
         except UNREADABLE:
             pass
@@ -187,16 +211,19 @@ def _read(
 
     def record() -> Record:
         try:
-            found: Record = cache.get_or_load(
-                kind.key(ticker), loaded, ttl=fresh_for, source=kind.source, tags=kind.tags_of(ticker), stale=stale
-            )
+            key, tags = kind.key(ticker), kind.tags_of(ticker)
+            if stale == "renew" and _apart(cache, kind, [ticker], "renew"):
+                renewed: Record = cache.refresh(key, loaded, ttl=fresh_for, source=kind.source, tags=tags)
+                return renewed
+            policy = core_policy(stale)
+            found: Record = cache.get_or_load(key, loaded, ttl=fresh_for, source=kind.source, tags=tags, stale=policy)
         except Absent as exc:
             raise _known(ticker, exc) from exc
         return found
 
     found = record()
     try:
-        if stale != "refuse" or not found.get(PROVISIONAL):
+        if stale not in STRICT or not found.get(PROVISIONAL):
             return kind.convert(found)
     except UNREADABLE:
         pass
@@ -210,11 +237,19 @@ def _known(ticker: str, absent: Absent) -> ProviderError:
     return ProviderError(ticker, known, detail)
 
 
-def _stale(cache: Cache, kind: Kind[Any], tickers: Sequence[str]) -> frozenset[str]:
-    """Those that are past their ttl and can still be served, while they are loaded again behind the scenes."""
+def _apart(cache: Cache, kind: Kind[Any], tickers: Sequence[str], stale: StalePolicy) -> frozenset[str]:
+    """
+    Those that are read one by one: past their ttl, to be served while they are loaded again behind the scenes; or soon
+    past it, to be loaded anew now.
+    """
+    if stale not in {"serve", "renew"}:
+        return frozenset()
     looked = cache.peek_many([kind.key(ticker) for ticker in tickers])
     return frozenset(
         ticker
         for ticker, entry in zip(tickers, looked, strict=True)
-        if entry is not None and entry.is_stale and not entry.is_foreign and entry.source == kind.source
+        if entry is not None
+        and not entry.is_foreign
+        and entry.source == kind.source
+        and (entry.is_stale if stale == "serve" else entry.is_expiring and not entry.is_absent)
     )

@@ -17,11 +17,13 @@ from avcache.market import records, scoring
 from avcache.market.caching import (
     FRESH_FOR,
     PROVISIONAL,
+    STRICT,
     UNREADABLE,
     Cache,
     Kind,
     Record,
     StalePolicy,
+    core_policy,
     fresh_for,
     read_many,
     read_one,
@@ -75,7 +77,7 @@ class Reader:
         self._cache = cache
         self._freshness = freshness
         self._stale = stale
-        self._inputs: StalePolicy = "refuse" if stale == "refuse" else "on_error"
+        self._inputs: StalePolicy = stale if stale in STRICT else "on_error"
         self._profile = profile
         self._universe = tuple(sorted(set(universe)))
         self._failed: dict[str, ProviderError] = {}
@@ -141,7 +143,7 @@ class Reader:
             ttl=fresh_for,
             source=self.score_source,
             tags=tuple(sorted({*holdings, self.provider.benchmark})),
-            stale=self._stale,
+            stale=core_policy(self._stale),
         )
         return portfolios.from_record(record)
 
@@ -338,7 +340,7 @@ class Reader:
             ttl=fresh_for,
             source=f"{self.provider.name}/{self.provider.benchmark}",
             tags=tuple({*self._universe, self.provider.benchmark}),
-            stale=stale,
+            stale=core_policy(stale),
         )
         return record
 

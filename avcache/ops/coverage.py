@@ -13,7 +13,7 @@ from avcache.errors import InvalidInput
 from avcache.market.service import Market
 from avcache.market.tickers import parse_tickers
 
-__all__ = ["COVERED", "KINDS", "Coverage", "State", "look"]
+__all__ = ["COVERED", "KINDS", "Coverage", "State", "check_kinds", "look"]
 
 KINDS: Final[tuple[str, ...]] = ("price", "momentum")
 """The kinds that people ask for; each is loaded with all that it rests on."""
@@ -22,8 +22,6 @@ State = Literal["fresh", "expiring", "stale", "missing", "failed"]
 COVERED: Final[frozenset[State]] = frozenset({"fresh", "expiring"})
 
 _BASIS: Final = "history"
-_EXPIRING_SHARE: Final = 0.2
-_EXPIRING_MOST: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,13 @@ class Coverage:
         return tuple(ticker for ticker, states in self.rows.items() if not {"stale", "missing"}.isdisjoint(states))
 
     @property
+    def expiring(self) -> tuple[str, ...]:
+        """Tickers of which nothing has to be loaded yet, but something soon."""
+        return tuple(
+            ticker for ticker, states in self.rows.items() if "expiring" in states and COVERED.issuperset(states)
+        )
+
+    @property
     def covered(self) -> int:
         """How many tickers are in the cache, fresh, in every kind."""
         return sum(COVERED.issuperset(states) for states in self.rows.values())
@@ -60,9 +65,7 @@ def look(cache: Cache, market: Market, tickers: str | Sequence[str], kinds: Sequ
         InvalidInput: Some of *tickers* are none, or one of *kinds* is not kept by ticker.
     """
     names, sources = parse_tickers(tickers), market.sources
-    for kind in kinds:
-        if kind not in sources:
-            raise InvalidInput("kinds", kind, f"any of {', '.join(sources)}")
+    check_kinds(market, kinds)
     columns = tuple(dict.fromkeys((*kinds, _BASIS)))
     looked = iter(cache.peek_many([f"{kind}:{ticker}" for ticker in names for kind in columns]))
     found = {ticker: {kind: _readable(next(looked), sources[kind]) for kind in columns} for ticker in names}
@@ -76,6 +79,16 @@ def look(cache: Cache, market: Market, tickers: str | Sequence[str], kinds: Sequ
         for ticker in names
     }
     return Coverage(tuple(kinds), rows, {ticker: _said(reason) for ticker, reason in reasons.items()})
+
+
+def check_kinds(market: Market, kinds: Sequence[str]) -> None:
+    """Raise `InvalidInput` if one of *kinds* is not kept by ticker."""
+    sources = market.sources
+    for kind in kinds:
+        if kind not in sources:
+            raise InvalidInput("kinds", kind, f"any of {', '.join(sources)}")
+    if not kinds:
+        raise InvalidInput("kinds", kinds, f"any of {', '.join(sources)}")
 
 
 def _readable(peek: Peek | None, source: str) -> Peek | None:
@@ -92,7 +105,7 @@ def _state(peek: Peek | None, *, has_no_prices: bool) -> State:
         return "failed" if has_no_prices else "missing"
     if peek.is_stale:
         return "stale"
-    return "expiring" if peek.ttl_left <= min(_EXPIRING_SHARE * peek.ttl, _EXPIRING_MOST) else "fresh"
+    return "expiring" if peek.is_expiring else "fresh"
 
 
 def _said(reason: str) -> str:

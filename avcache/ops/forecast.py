@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from avcache.core.peek import Peek
+from avcache.ops.snapshot import NamespaceSize, Snapshot
 
 __all__ = ["MINUTES", "Cliff", "Forecast", "forecast"]
 
+T = TypeVar("T", int, float)
 MINUTES: Final = 60
 _MINUTE: Final = 60.0
+_NOTHING: Any = 0
 _CLIFF_LEAST: Final = 10
 _CLIFF_SHARE: Final = 0.25
 _CLIFF_ABOVE_MEAN: Final = 4.0
@@ -38,7 +38,7 @@ class Forecast:
         keys: How many fall due in each minute from now.
         load_seconds: What loading them took last time, in each minute.
         unknown: Of how many keys it is not known: they were set, or it was found that there is nothing.
-        cliffs: The highest first.
+        cliffs: The dearest first.
     """
 
     keys: tuple[int, ...]
@@ -47,41 +47,36 @@ class Forecast:
     cliffs: tuple[Cliff, ...]
 
 
-def forecast(entries: Iterable[Peek]) -> Forecast:
+def forecast(snapshot: Snapshot, namespace: str | None = None, *, age: float = 0.0) -> Forecast:
     """
-    Sort what is fresh and falls due within an hour into minutes.
+    Tell what falls due within the hour that begins *age* seconds after the snapshot, of one *namespace* or of all.
 
     A cliff is a minute in which at least ten keys of a namespace fall due, a quarter of all that it holds fresh, and
     four times as many as in the mean minute of its longest ttl.
     """
-    fresh = [entry for entry in entries if not entry.is_foreign and not entry.is_stale]
-    due = [entry for entry in fresh if _minute(entry) < MINUTES]
-    keys, seconds = [0] * MINUTES, [0.0] * MINUTES
-    for entry in due:
-        keys[_minute(entry)] += 1
-        seconds[_minute(entry)] += entry.load_seconds or 0.0
-    unknown = sum(entry.load_seconds is None for entry in due)
-    return Forecast(tuple(keys), tuple(seconds), unknown, tuple(_cliffs(fresh)))
+    passed = max(0, int(age // _MINUTE))
+    wanted = [found for name, found in snapshot.namespaces.items() if namespace in {None, name}]
+    dues = [found.due_minutes for found in wanted]
+    cliffs = [cliff for found in wanted for cliff in _cliffs(found, passed)]
+    return Forecast(
+        _added([due.keys for due in dues], passed),
+        _added([due.load_seconds for due in dues], passed),
+        int(sum(_added([due.unknown for due in dues], passed))),
+        tuple(sorted(cliffs, key=lambda cliff: (-cliff.load_seconds, -cliff.keys, cliff.namespace, cliff.minute))),
+    )
 
 
-def _cliffs(fresh: Sequence[Peek]) -> list[Cliff]:
-    groups: dict[str, list[Peek]] = {}
-    for entry in fresh:
-        groups.setdefault(entry.namespace, []).append(entry)
-    found = [cliff for name, group in groups.items() for cliff in _cliffs_of(name, group)]
-    return sorted(found, key=lambda cliff: (-cliff.load_seconds, -cliff.keys, cliff.namespace, cliff.minute))
-
-
-def _cliffs_of(namespace: str, group: Sequence[Peek]) -> list[Cliff]:
-    mean = len(group) * _MINUTE / max(_MINUTE, *(entry.ttl for entry in group))
-    least = max(_CLIFF_LEAST, _CLIFF_SHARE * len(group), _CLIFF_ABOVE_MEAN * mean)
-    counts = Counter(map(_minute, group))
+def _cliffs(found: NamespaceSize, passed: int) -> list[Cliff]:
+    mean = found.fresh * _MINUTE / max(_MINUTE, found.ttl)
+    least = max(_CLIFF_LEAST, _CLIFF_SHARE * found.fresh, _CLIFF_ABOVE_MEAN * mean)
+    due = found.due_minutes
     return [
-        Cliff(namespace, minute, count, sum(entry.load_seconds or 0.0 for entry in group if _minute(entry) == minute))
-        for minute, count in counts.items()
-        if minute < MINUTES and count >= least
+        Cliff(found.name, minute - passed, due.keys[minute], due.load_seconds[minute])
+        for minute in range(passed, min(passed + MINUTES, len(due.keys)))
+        if due.keys[minute] >= least
     ]
 
 
-def _minute(entry: Peek) -> int:
-    return math.floor(entry.ttl_left / _MINUTE)
+def _added(columns: Sequence[Sequence[T]], passed: int) -> tuple[T, ...]:
+    rows = [column[passed : passed + MINUTES] for column in columns]
+    return tuple(sum((row[at] for row in rows if at < len(row)), start=_NOTHING) for at in range(MINUTES))

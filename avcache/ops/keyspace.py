@@ -1,108 +1,220 @@
-"""What is in the cache: pages of keys, and one snapshot of the whole that all who look share."""
+"""What is in the cache: figures of the whole that all who look share, pages of known names, and a search."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from avcache.backends.board import Board
+from avcache.backends.pattern import Pattern
 from avcache.clock import Clock
 from avcache.core.cache import Cache
+from avcache.core.census import CensusTaker
 from avcache.core.keys import DEFAULT_NAMESPACE
 from avcache.core.peek import Peek
-from avcache.market.caching import NOTES
+from avcache.errors import BackendError
+from avcache.ops.snapshot import Snapshot, decode, encode, snapshot_of
 
-__all__ = ["KeyPage", "Keyspace", "NamespaceSize", "Snapshot", "peek_found"]
+__all__ = ["KeyPage", "Keyspace", "peek_found"]
 
-_SLICE = 500
-_MOST_KEYS = 10_000
-_BUDGET = 0.25
-_SAMPLE_KEYS = 5
+logger = logging.getLogger(__name__)
+
+_SLICE: Final = 500
+_MOST_KEYS: Final = 10_000
+"""So many keys are looked at in one go; of a larger store that is a sample."""
+
+_SAMPLE_KEYS: Final = 8_000
+_BUDGET: Final = 0.25
+_SAMPLE_PAUSE: Final = 0.001
+_SAMPLE_LIVES: Final = 10.0
+"""A sample disturbs the server a little: it is not taken anew for every look."""
+
+_SWEEP_PAUSE: Final = 0.005
+_SLOW_STEP: Final = 0.02
+_LONGEST_PAUSE: Final = 0.1
+_RECORD: Final = "snapshot"
+_RECORD_LIVES: Final = 24 * 3600.0
+_OLD: Final = 300.0
+_TEND_EVERY: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """Keys that match, in the order asked for. *is_exact*: these are all there are, not the first that were found."""
+    """
+    Keys that match, soonest to expire first.
+
+    Attributes:
+        is_exact: These are all there are, not the first that were found.
+        cursor: Where to look on, for more of them; empty at the end.
+        done: Share of the store that was searched by now, 0 to 1.
+    """
 
     rows: tuple[Peek, ...]
     is_exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceSize:
-    """How much of the cache one namespace takes."""
-
-    name: str
-    keys: int
-    stale: int
-    size: int
-    samples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """
-    The cache as it was at *taken_at* (wall clock).
-
-    *is_exact*: every key was looked at; else these are the first that the time allowed.
-    """
-
-    entries: tuple[Peek, ...]
-    is_exact: bool
-    taken_at: float
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing but the notes of the market about its provider."""
-        return all(entry.namespace in NOTES for entry in self.entries)
-
-    @property
-    def namespaces(self) -> Mapping[str, NamespaceSize]:
-        """What each namespace takes, by name."""
-        groups: dict[str, list[Peek]] = {}
-        for entry in self.entries:
-            groups.setdefault(entry.namespace, []).append(entry)
-        return {name: _size(name, group) for name, group in sorted(groups.items())}
+    cursor: str = ""
+    done: float = 1.0
 
 
 class Keyspace:
-    """Looks at keys without counting a read. A look costs at most `_BUDGET` seconds, or says that it is not whole."""
+    """
+    Looks at keys without counting a read, and never keeps the store waiting.
 
-    def __init__(self, cache: Cache, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
+    Args:
+        board: Where the processes keep the snapshot of a large store for each other.
+        clock: Measures; *wall* dates.
+    """
+
+    def __init__(self, cache: Cache, board: Board, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
         self._cache = cache
+        self._board = board
         self._clock = clock
         self._wall = wall
         self._mutex = threading.Lock()
         self._shared: tuple[float, Snapshot] | None = None
+        self._tended_at = -_TEND_EVERY
 
     def snapshot(self, max_age: float = 1.5) -> Snapshot:
-        """The whole cache, not older than *max_age* seconds; made once for all who ask meanwhile."""
+        """
+        Figures of the whole cache, made once for all who ask meanwhile.
+
+        Of a small store they are exact, and not older than *max_age* seconds. Of a large one they are those of the last
+        sweep if that is not old, else reckoned from a sample.
+        """
         with self._mutex:
-            now = self._clock()
-            if self._shared is None or now - self._shared[0] > max_age:
-                entries, is_exact = self._look("*")
-                self._shared = (now, Snapshot(entries, is_exact, self._wall()))
+            if self._shared is None or self._clock() - self._shared[0] > self._lives(self._shared[1], max_age):
+                self._shared = (self._clock(), self._stored() or self._look())
             return self._shared[1]
 
-    def find(self, *patterns: str) -> KeyPage:
-        """Every key that matches the first of *patterns* that any matches, soonest to expire first."""
-        entries: tuple[Peek, ...] = ()
-        is_exact = True
-        for pattern in patterns:
-            entries, is_exact = self._look(pattern)
-            if entries or not is_exact:
-                break
-        return KeyPage(tuple(sorted(entries, key=lambda entry: (entry.ttl_left, entry.key))), is_exact)
+    def tend(self, go_on: Callable[[float], bool] = lambda _done: True) -> None:
+        """Sweep, if the store is a large one and the last sweep was a while ago. *go_on* as for `sweep`."""
+        if self._stored() is not None:
+            return
+        looked = self._look()
+        if looked.is_exact:
+            self._board.erase([_RECORD])
+        elif not self._is_away:
+            self.sweep(go_on)
 
-    def _look(self, pattern: str) -> tuple[tuple[Peek, ...], bool]:
-        deadline, cursor, found = self._clock() + _BUDGET, "", dict[str, Peek]()
+    def sweep(self, go_on: Callable[[float], bool] = lambda _done: True) -> Snapshot | None:
+        """
+        Look at every key, slowly, and keep the figures for all processes.
+
+        Args:
+            go_on: Asked again and again, with the share that is done; if it says no, nothing is kept.
+        """
+        begun, taker, pause = self._clock(), CensusTaker(self._cache.backend.barriers), _SWEEP_PAUSE
+        steps = self._cache.backend.survey()
         while True:
-            page = self._cache.scan(pattern, cursor, _SLICE)
+            asked_at = time.monotonic()
+            step = next(steps, None)
+            took = time.monotonic() - asked_at
+            if step is None:
+                break
+            taker.add(step)
+            if not go_on(step.done):
+                return None
+            # A server that takes its time has better things to do than to be looked at.
+            pause = min(_LONGEST_PAUSE, pause * 2) if took > _SLOW_STEP else max(_SWEEP_PAUSE, pause / 2)
+            time.sleep(pause)
+        made = snapshot_of(taker.result(), self._wall(), is_exact=not self._is_away, took=self._clock() - begun)
+        self._board.write(_RECORD, encode(made), _RECORD_LIVES)
+        self.forget()
+        return made
+
+    def forget(self) -> None:
+        """What this process knows is not so any more."""
+        with self._mutex:
+            self._shared = None
+
+    def forget_sweep(self) -> None:
+        """What the last sweep told is not so any more: much was cleared, say."""
+        self._board.erase([_RECORD])
+        self._tended_at = -_TEND_EVERY
+        self.forget()
+
+    @property
+    def name(self) -> str:
+        """As a chore of the process that leads."""
+        return "sweep"
+
+    def tick(self, go_on: Callable[[], bool]) -> None:
+        """`tend`, now and then."""
+        if self._clock() - self._tended_at >= _TEND_EVERY:
+            self.tend(lambda _done: go_on())
+            self._tended_at = self._clock()
+
+    def page(self, names: Sequence[str]) -> list[Peek]:
+        """Those of *names* that are there, in their order, in one round trip."""
+        return [peek for peek in self._cache.peek_many(names) if peek is not None]
+
+    def find(self, *patterns: str) -> KeyPage:
+        """The keys that match the first of *patterns* that any matches, as many as there is time for."""
+        page = KeyPage((), is_exact=True)
+        for pattern in patterns:
+            page = self.search(pattern, most=_MOST_KEYS)
+            if page.rows or not page.is_exact:
+                break
+        return page
+
+    def search(self, pattern: str, cursor: str = "", *, most: int = 200, budget: float = _BUDGET) -> KeyPage:
+        """
+        Look for keys that match for *budget* seconds, or until *most* are found; go on with the *cursor* it gives.
+
+        Raises:
+            InvalidInput: *pattern* is none.
+        """
+        deadline, found, begins = self._clock() + budget, dict[str, Peek](), not cursor
+        while True:
+            page = self._cache.scan(pattern, cursor, min(_SLICE, most), max(0.0, deadline - self._clock()))
             found.update((peek.key, peek) for peek in peek_found(self._cache, page.keys))
             cursor = page.cursor
-            if not cursor or len(found) >= _MOST_KEYS or self._clock() > deadline:
-                return tuple(found.values()), not cursor and not self._cache.state().is_degraded
+            if not cursor or len(found) >= most or self._clock() > deadline:
+                break
+        rows = tuple(sorted(found.values(), key=lambda entry: (entry.ttl_left, entry.key)))
+        return KeyPage(rows, begins and not cursor and not self._is_away, cursor, page.done)
+
+    @property
+    def _is_away(self) -> bool:
+        """While Redis is away, only memory is seen."""
+        return self._cache.state().is_degraded
+
+    def _lives(self, snapshot: Snapshot, max_age: float) -> float:
+        is_live = snapshot.share >= 1 and snapshot.took <= _BUDGET
+        return max_age if is_live else max(max_age, _SAMPLE_LIVES)
+
+    def reckon(self, pattern: Pattern) -> Snapshot:
+        """Figures of what matches: exact of a small store, else from a sample."""
+        return self._look(pattern.matches)
+
+    def _look(self, wanted: Callable[[str], bool] | None = None) -> Snapshot:
+        """All of a small store, or a sample of a large one; of it what is *wanted*."""
+        begun, taker = self._clock(), CensusTaker(self._cache.backend.barriers, wanted)
+        try:
+            for step in self._cache.backend.survey(fair=True):
+                taker.add(step)
+                is_large = step.done < (taker.looked_at / _MOST_KEYS)
+                if taker.looked_at >= (_SAMPLE_KEYS if is_large else _MOST_KEYS) or self._clock() - begun > _BUDGET:
+                    break
+                if step.done < 1:
+                    time.sleep(_SAMPLE_PAUSE)
+        except BackendError:  # memory serves from now on
+            return self._look(wanted) if self._is_away else snapshot_of(taker.result(), self._wall(), is_exact=False)
+        return snapshot_of(taker.result(), self._wall(), is_exact=not self._is_away, took=self._clock() - begun)
+
+    def _stored(self) -> Snapshot | None:
+        found = self._record()
+        return None if found is None or self._wall() - found.taken_at > _OLD or self._is_away else found
+
+    def _record(self) -> Snapshot | None:
+        try:
+            (data,) = self._board.read([_RECORD])
+        except BackendError:
+            return None
+        return None if data is None else decode(data)
 
 
 def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
@@ -120,14 +232,3 @@ def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
 def _namespace(name: str) -> str:
     namespace, colon, _ = name.partition(":")
     return namespace if colon else DEFAULT_NAMESPACE
-
-
-def _size(name: str, entries: Iterable[Peek]) -> NamespaceSize:
-    group = sorted(entries, key=lambda entry: entry.key)
-    return NamespaceSize(
-        name,
-        keys=len(group),
-        stale=sum(entry.is_stale for entry in group),
-        size=sum(entry.size for entry in group),
-        samples=tuple(entry.key for entry in group[:_SAMPLE_KEYS]),
-    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from avcache.core.peek import Peek
 from avcache.formats import format_age, format_clock, format_count, format_seconds
 from avcache.ops.forecast import Forecast
+from avcache.ops.snapshot import Due, NamespaceSize, Snapshot
 
 __all__ = ["ExpiryModel", "describe_cliffs", "describe_due", "expiry"]
 
@@ -16,8 +16,8 @@ _BUCKETS = 30
 _HORIZON = 3600.0
 """Where several namespaces are shown, one of a day would leave all others in the first bucket."""
 
-_WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
-_SOON = 300.0
+_MINUTE = 60.0
+_SOON_MINUTES = 5
 _CLIFFS_SHOWN = 3
 
 
@@ -45,41 +45,73 @@ class ExpiryModel:
     later: int
 
 
-def expiry(entries: Sequence[Peek], namespace: str | None = None) -> ExpiryModel:
+def expiry(snapshot: Snapshot, namespace: str | None = None, *, age: float = 0.0) -> ExpiryModel:
     """
-    Sort fresh entries into buckets by the time that is left.
+    Put what is fresh into buckets by the time that is left, *age* seconds after the snapshot was taken.
 
-    Of one *namespace* all are shown, in buckets that suit the longest of them; of all together, the next hour.
+    Of one *namespace* all is shown, in buckets that suit the longest time; of all together, the next hour.
     """
-    mine = [entry for entry in entries if not entry.is_foreign and namespace in {None, entry.namespace}]
-    fresh = [entry for entry in mine if not entry.is_stale]
-    longest = max((entry.ttl_left for entry in fresh), default=0.0)
-    if namespace is None:
-        longest = min(longest, _HORIZON)
-    shown = [entry for entry in fresh if entry.ttl_left <= longest]
-    width = next((width for width in _WIDTHS if longest <= width * _BUCKETS), math.ceil(longest / _BUCKETS) or 1)
-    number = max(1, math.ceil(longest / width))
-    names = sorted({entry.namespace for entry in shown})
-    counts = {name: [0] * number for name in names}
-    sizes = {name: [0] * number for name in names}
-    for entry in shown:
-        bucket = min(number - 1, int(entry.ttl_left / width))
-        counts[entry.namespace][bucket] += 1
-        sizes[entry.namespace][bucket] += entry.size
-    soon = [entry for entry in fresh if entry.ttl_left <= _SOON]
-    soonest = min(fresh, key=lambda entry: entry.ttl_left, default=None)
+    wanted = [found for name, found in snapshot.namespaces.items() if namespace in {None, name}]
+    width = _HORIZON / _BUCKETS if namespace is None else next((found.width for found in wanted), 1.0)
+    buckets = {found.name: _buckets(found, age, whole=namespace is not None) for found in wanted}
+    shown = {name: found for name, found in buckets.items() if any(found.keys)}
+    number = max((_used(found.keys) for found in shown.values()), default=1)
+    gone = {found.name: _passed(found, age) for found in wanted}
+    fresh = sum(found.fresh - gone[found.name] for found in wanted)
+    minutes = [_from_minute(found, age) for found in wanted]
+    soon = sum(sum(due.keys[:_SOON_MINUTES]) for due in minutes)
     return ExpiryModel(
-        width=float(width),
-        starts=tuple(float(at * width) for at in range(number)),
-        counts={name: tuple(found) for name, found in counts.items()},
-        sizes={name: tuple(found) for name, found in sizes.items()},
-        next_text="–" if soonest is None else format_age(soonest.ttl_left),
-        soon_text=format_count(len(soon)),
-        refill_text=format_seconds(sum(entry.load_seconds or 0.0 for entry in soon)) if soon else "–",
-        stale=len(mine) - len(fresh),
-        fresh=len(fresh),
-        later=len(fresh) - len(shown),
+        width=width,
+        starts=tuple(at * width for at in range(number)),
+        counts={name: found.keys[:number] for name, found in shown.items()},
+        sizes={name: found.bytes[:number] for name, found in shown.items()},
+        next_text=_next(wanted, age),
+        soon_text=format_count(soon),
+        refill_text=format_seconds(sum(sum(due.load_seconds[:_SOON_MINUTES]) for due in minutes)) if soon else "–",
+        stale=sum(found.stale + gone[found.name] for found in wanted),
+        fresh=fresh,
+        later=max(0, fresh - sum(sum(found.keys) for found in shown.values())),
     )
+
+
+def _buckets(found: NamespaceSize, age: float, *, whole: bool) -> Due:
+    """What is left of a namespace, in buckets of its own (*whole*), or in those of the next hour."""
+    if whole:
+        passed = int(age // found.width)
+        return _after(found.due, passed, len(found.due.keys))
+    per = round(_HORIZON / _BUCKETS / _MINUTE)
+    due = _from_minute(found, age)
+
+    def grouped(column: Sequence[float]) -> tuple[Any, ...]:
+        return tuple(sum(column[at : at + per]) for at in range(0, round(_HORIZON / _MINUTE), per))
+
+    return Due(grouped(due.keys), grouped(due.bytes), grouped(due.load_seconds), grouped(due.unknown))
+
+
+def _from_minute(found: NamespaceSize, age: float) -> Due:
+    return _after(found.due_minutes, int(age // _MINUTE), len(found.due_minutes.keys))
+
+
+def _after(due: Due, steps: int, number: int) -> Due:
+    span = slice(max(0, steps), max(0, steps) + number)
+    return Due(due.keys[span], due.bytes[span], due.load_seconds[span], due.unknown[span])
+
+
+def _passed(found: NamespaceSize, age: float) -> int:
+    """How many of those that were fresh are past their ttl by now."""
+    return sum(found.due_minutes.keys[: int(age // _MINUTE)])
+
+
+def _used(keys: Sequence[int]) -> int:
+    return max((at + 1 for at, count in enumerate(keys) if count), default=1)
+
+
+def _next(wanted: Sequence[NamespaceSize], age: float) -> str:
+    fresh = [found for found in wanted if found.fresh]
+    if not fresh:
+        return "–"
+    soonest = min(found.soonest for found in fresh) - age
+    return format_age(soonest) if soonest > 0 else "now"
 
 
 def describe_due(due: Forecast) -> str:

@@ -11,9 +11,10 @@ from avcache.core.peek import Peek
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ui.states import state_of
 
-__all__ = ["ORDERS", "PAGE_ROWS", "exported", "key_table", "ordered", "patterns_of"]
+__all__ = ["MOST_OFFERED", "ORDERS", "PAGE_ROWS", "exported", "key_table", "ordered", "patterns_of"]
 
 PAGE_ROWS: Final = 50
+MOST_OFFERED: Final = 1000
 
 ORDERS: Final[Mapping[str, Callable[[Peek], tuple[float, str]]]] = {
     "Soonest to expire": lambda entry: (entry.ttl_left, entry.key),

@@ -11,7 +11,8 @@ import pandas as pd
 from avcache.core.counters import Counters, Counts, Stats
 from avcache.core.keys import Namespaces
 from avcache.formats import format_bytes, format_count, format_percent, format_seconds
-from avcache.ops.keyspace import Snapshot
+from avcache.ops.snapshot import Snapshot
+from avcache.ui.states import describe_exactness
 
 __all__ = ["WINDOWS", "OverviewModel", "Tile", "overview"]
 
@@ -39,7 +40,7 @@ class OverviewModel:
         namespaces: One row per namespace in plain numbers, as it goes into a file.
         table: The same as people read it.
         trouble: What deserves a look, (what, how often) each; only those that happened.
-        taken_at: When the keys and sizes were taken, wall clock. *is_exact*: all keys were seen.
+        exactness: How sure the keys and sizes are, and how old.
     """
 
     tiles: tuple[Tile, ...]
@@ -49,8 +50,7 @@ class OverviewModel:
     table: pd.DataFrame
     trouble: tuple[tuple[str, str], ...]
     is_empty: bool
-    taken_at: float
-    is_exact: bool
+    exactness: str
 
 
 def overview(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, window: float) -> OverviewModel:
@@ -67,8 +67,7 @@ def overview(counters: Counters, snapshot: Snapshot, namespaces: Namespaces, win
         table=_table(table),
         trouble=_trouble(recent.total),
         is_empty=snapshot.is_empty,
-        taken_at=snapshot.taken_at,
-        is_exact=snapshot.is_exact,
+        exactness=describe_exactness(snapshot, snapshot.taken_at),
     )
 
 

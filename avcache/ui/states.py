@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from avcache.core.peek import Peek
-from avcache.formats import format_age
+from avcache.formats import format_age, format_clock, format_percent
+from avcache.ops.snapshot import Snapshot
 
-__all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "state_of"]
+__all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "describe_exactness", "state_of"]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
@@ -51,3 +52,14 @@ def describe_age(entry: Peek, *, if_stale: str) -> str:
     """`1:48 old, fresh for 8:12`; of a stale one *if_stale*, which says what happens to it."""
     fate = if_stale if entry.is_stale else f"fresh for {format_age(entry.ttl_left)}"
     return f"{format_age(entry.age)} old, {fate}"
+
+
+def describe_exactness(snapshot: Snapshot, now: float) -> str:
+    """How sure the figures are, and how old."""
+    as_of = f"as of {format_clock(snapshot.taken_at, now)}"
+    if snapshot.is_exact:
+        return f"exact, {as_of}"
+    if snapshot.share < 1:
+        error = format_percent(snapshot.error(snapshot.keys))
+        return f"reckoned from {format_percent(snapshot.share)} of the store, ± {error} in all, {as_of}"
+    return f"of memory only, while Redis is away, {as_of}"

@@ -70,7 +70,8 @@ def progress_text(job: WarmupJob) -> str:
     """How far a job is, or how it ended."""
     done, total = len(job.outcomes), len(job.tickers)
     if job.is_running:
-        return f"{'Stopping: ' if job.is_cancelled else ''}{done} of {total}"
+        how = "Stopping: " if job.is_cancelled else "Paused: " if job.is_paused else ""
+        return f"{how}{done} of {total}"
     ended = "Stopped" if job.is_cancelled and done < total else "Done"
     failed = f", {len(job.failures)} failed" if job.failures else ""
     return f"{ended}: {job.cached} of {total} cached{failed} in {format_seconds(job.seconds)}"

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from avcache import runtime
+from avcache.backends.board import MemoryBoard
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
 from avcache.config import Settings
@@ -16,7 +17,6 @@ from avcache.core.cache import Cache
 from avcache.core.keys import Namespace, Namespaces
 from avcache.errors import InvalidInput
 from avcache.ops import keyspace as module
-from avcache.ops.clearing import Clearing
 from avcache.ops.keyspace import Keyspace
 from avcache.runtime import Runtime
 
@@ -34,7 +34,7 @@ def cache(clock: ManualClock) -> Cache:
 
 @pytest.fixture
 def keyspace(cache: Cache, clock: ManualClock) -> Keyspace:
-    return Keyspace(cache, clock, clock)
+    return Keyspace(cache, MemoryBoard(clock), clock, clock)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def on_server(redis_url: str, prefix: str) -> Iterator[Runtime]:
 def test_a_snapshot_of_nothing_is_exact_and_empty(keyspace: Keyspace, clock: ManualClock) -> None:
     snapshot = keyspace.snapshot()
 
-    assert (snapshot.entries, snapshot.is_exact, snapshot.taken_at) == ((), True, clock())
+    assert (snapshot.keys, snapshot.is_exact, snapshot.taken_at) == (0, True, clock())
     assert snapshot.namespaces == {}
 
 
@@ -61,7 +61,8 @@ def test_a_snapshot_says_what_each_namespace_takes(cache: Cache, keyspace: Keysp
 
     assert list(sizes) == ["price", "user"]
     assert (sizes["price"].keys, sizes["price"].stale) == (7, 1)
-    assert sizes["price"].samples == tuple(f"price:A{number}" for number in range(5))
+    assert len(sizes["price"].samples) == 5
+    assert set(sizes["price"].samples) <= set(cache.keys("price:*"))
     assert sizes["price"].size == sum(peek.size for peek in cache.peek_many(cache.keys("price:*")) if peek) > 600
     assert (sizes["user"].keys, sizes["user"].stale) == (1, 0)
 
@@ -75,7 +76,7 @@ def test_all_who_look_meanwhile_share_one_snapshot(cache: Cache, keyspace: Keysp
     third = keyspace.snapshot(max_age=1.5)
 
     assert second is first
-    assert len(third.entries) == 1
+    assert third.keys == 1
 
 
 def test_who_wants_no_age_gets_none(cache: Cache, keyspace: Keyspace, clock: ManualClock) -> None:
@@ -83,17 +84,17 @@ def test_who_wants_no_age_gets_none(cache: Cache, keyspace: Keyspace, clock: Man
     cache.set("user:1", 1)
     clock.advance(0.001)
 
-    assert len(keyspace.snapshot(max_age=0).entries) == 1
+    assert keyspace.snapshot(max_age=0).keys == 1
 
 
 def test_many_who_look_at_once_cost_one_look(cache: Cache, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks, scan = list[int](), cache.backend.scan
+    looks, survey = list[int](), cache.backend.survey
 
-    def counted(*args: object) -> object:
+    def counted(*, fair: bool) -> object:
         looks.append(1)
-        return scan(*args)  # type: ignore[arg-type]
+        return survey(fair=fair)
 
-    monkeypatch.setattr(cache.backend, "scan", counted)
+    monkeypatch.setattr(cache.backend, "survey", counted)
     threads = [threading.Thread(target=keyspace.snapshot) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -108,7 +109,7 @@ def test_looking_counts_nothing(cache: Cache, keyspace: Keyspace) -> None:
 
     keyspace.snapshot()
     keyspace.find("price:*")
-    Clearing(cache).plan("*")
+    keyspace.sweep()
 
     assert cache.stats().total.requests == 0
     assert cache.accesses.most_read(1) == []
@@ -148,7 +149,7 @@ def test_past_the_most_keys_a_look_says_that_it_is_not_whole(
 
     assert not page.is_exact
     assert 1000 <= len(page.rows) < 1501
-    assert not keyspace.snapshot().is_exact
+    assert 0 < page.done < 1
 
 
 def test_exactly_the_most_keys_are_whole(cache: Cache, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +163,9 @@ def test_exactly_the_most_keys_are_whole(cache: Cache, keyspace: Keyspace, monke
 
 def test_past_its_time_a_look_says_that_it_is_not_whole(cache: Cache) -> None:
     cache.set_many({f"user:{number}": 1 for number in range(1501)})
-    readings = iter([0.0, 1.0, 1.0, 1.0])
+    readings = iter([0.0, 0.0, 1.0, 1.0, 1.0])
 
-    page = Keyspace(cache, lambda: next(readings)).find("*")
+    page = Keyspace(cache, MemoryBoard(), lambda: next(readings)).find("*")
 
     assert (len(page.rows), page.is_exact) == (500, False)
 
@@ -175,7 +176,8 @@ def test_the_looks_agree_on_a_real_server(on_server: Runtime) -> None:
     snapshot, page = on_server.ops.keyspace.snapshot(), on_server.ops.keyspace.find("user:*")
 
     assert snapshot.is_exact
-    assert {peek.key for peek in snapshot.entries} == {peek.key for peek in page.rows} == set(on_server.cache.keys())
+    assert snapshot.keys == 1200
+    assert {peek.key for peek in page.rows} == set(on_server.cache.keys())
 
 
 def test_names_that_are_no_keys_of_ours_are_shown_as_foreign(on_server: Runtime, redis_url: str, prefix: str) -> None:
@@ -184,80 +186,170 @@ def test_names_that_are_no_keys_of_ours_are_shown_as_foreign(on_server: Runtime,
         for name in names:
             client.set(f"{prefix}{name}", b"of another program", ex=60)
 
-    found = on_server.ops.keyspace.snapshot().entries
+        client.rpush(f"{prefix}a:list", "not a text")
+        client.set(f"{prefix}".encode() + b"\xff:1", b"whose name is no text", ex=60)
 
-    assert {peek.key: peek.namespace for peek in found} == names
-    assert all(peek.is_foreign and peek.size == 18 and 50 < peek.expires_in <= 60 for peek in found)
+    page, sizes = on_server.ops.keyspace.find("*"), on_server.ops.keyspace.snapshot().namespaces
+
+    assert {peek.key: peek.namespace for peek in page.rows} == names
+    assert all(peek.is_foreign and peek.size == 18 and 50 < peek.expires_in <= 60 for peek in page.rows)
+    assert {name: (size.keys, size.foreign) for name, size in sizes.items()} == {
+        **dict.fromkeys(names.values(), (1, 1)),
+        "a": (1, 1),
+        "\\xff": (1, 1),
+    }
+    assert sizes["a"].endless == 1
+    assert sizes["price"].foreign_samples == ("price:aapl",)
 
 
-# -- clearing --------------------------------------------------------------------------------------
+# -- a large store ---------------------------------------------------------------------------------
 
 
-def test_a_plan_says_what_would_go_and_what_it_costs(cache: Cache) -> None:
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is large begins with two hundred keys."""
+    monkeypatch.setattr(module, "_MOST_KEYS", 200)
+    monkeypatch.setattr(module, "_SAMPLE_KEYS", 150)
+    monkeypatch.setattr(module, "_SWEEP_PAUSE", 0.0)
+
+
+@pytest.mark.usefixtures("large")
+def test_of_a_large_store_a_sample_is_told_with_its_error(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+
+    snapshot = on_server.ops.keyspace.snapshot()
+
+    low, high = snapshot.band(snapshot.keys)
+    assert 0 < snapshot.share < 0.5
+    assert not snapshot.is_exact
+    assert low < snapshot.keys < high
+    assert low * 0.7 < 3000 < high * 1.4  # a band holds the truth in 95 of 100 cases: this one holds in all
+
+
+@pytest.mark.usefixtures("large")
+def test_a_sweep_counts_every_key_and_tells_the_other_processes(
+    on_server: Runtime, redis_url: str, prefix: str
+) -> None:
+    cache = on_server.cache
+    cache.set_many({f"user:{number}": number for number in range(3000)})
     cache.get_or_load("price:AAPL", lambda: 1)
-    cache.set_many({f"price:B{number:02}": 1 for number in range(30)} | {"user:1": 1})
+    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
+    other = runtime.build(Settings.from_env(settings))
 
-    plan = Clearing(cache).plan("price:*")
+    swept = on_server.ops.keyspace.sweep()
+    seen = other.ops.keyspace.snapshot()
+    other.close()
 
-    assert (plan.pattern, plan.keys, plan.is_exact) == ("price:*", 31, True)
-    assert plan.size == sum(peek.size for peek in cache.peek_many(cache.keys("price:*")) if peek)
-    assert plan.refill_seconds is not None
-    assert 0 <= plan.refill_seconds < 1
-    assert plan.samples == ("price:AAPL", *(f"price:B{number:02}" for number in range(19)))
-    assert len(cache.keys()) == 32
-
-
-def test_a_plan_of_values_that_were_set_knows_no_cost(cache: Cache) -> None:
-    cache.set("user:1", 1)
-
-    assert Clearing(cache).plan("user:*").refill_seconds is None
+    assert swept == seen
+    assert (seen.keys, seen.is_exact, seen.share) == (3001, True, 1.0)
+    assert (seen.namespaces["user"].keys, seen.namespaces["price"].keys) == (3000, 1)
+    assert seen.band(3000) == (3000, 3000)
 
 
-def test_a_plan_of_nothing_is_exact(cache: Cache) -> None:
-    plan = Clearing(cache).plan("user:*")
+@pytest.mark.usefixtures("large")
+def test_whoever_leads_sweeps_a_large_store_and_leaves_a_small_one(on_server: Runtime) -> None:
+    keyspace, cache = on_server.ops.keyspace, on_server.cache
+    cache.set_many({f"user:{number}": number for number in range(3000)})
 
-    assert (plan.keys, plan.is_exact, plan.size, plan.refill_seconds, plan.samples) == (0, True, 0, None, ())
+    keyspace.tend()
+    large = keyspace.snapshot()
+    cache.clear("user:1*")
+    keyspace.forget_sweep()
+    keyspace.tend()
+    smaller = keyspace.snapshot()
+    cache.clear("*")
+    keyspace.forget_sweep()
+    keyspace.tend()
 
-
-def test_a_plan_past_its_time_says_at_least(cache: Cache) -> None:
-    cache.set_many({f"user:{number}": 1 for number in range(1501)})
-    readings = iter([0.0, 3.0])
-
-    plan = Clearing(cache, lambda: next(readings)).plan("*")
-
-    assert (plan.keys, plan.is_exact) == (1000, False)
-
-
-def test_a_clear_drops_what_the_plan_named_and_counts_it(cache: Cache) -> None:
-    cache.set_many({"price:AAPL": 1, "price:MSFT": 1, "user:1": 1})
-    clearing = Clearing(cache)
-
-    cleared = clearing.clear("price:*")
-
-    assert (int(cleared), cleared.pending) == (2, False)
-    assert cache.keys() == ["user:1"]
-    assert clearing.plan("price:*").keys == 0
+    assert (large.keys, large.share) == (3000, 1.0)
+    assert (smaller.keys, smaller.share) == (3000 - 1111, 1.0)
+    assert (keyspace.snapshot().keys, keyspace.snapshot().is_exact) == (0, True)
 
 
-def test_neither_plan_nor_clear_means_what_is_no_entry_of_ours(on_server: Runtime, redis_url: str, prefix: str) -> None:
-    on_server.cache.set("user:1", 1)
+@pytest.mark.usefixtures("large")
+def test_a_sweep_that_may_not_go_on_keeps_nothing(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+    told = list[float]()
+
+    def go_on(done: float) -> bool:
+        told.append(done)
+        return len(told) < 3
+
+    assert on_server.ops.keyspace.sweep(go_on) is None
+    assert 0 < told[0] < told[1] < told[2] < 1
+    assert not on_server.ops.keyspace.snapshot().is_exact
+
+
+def test_what_was_cleared_but_not_swept_is_not_there(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(300)}, tags=["team"])
+    on_server.cache.set_many({f"price:A{number}": number for number in range(200)})
+    on_server.cache.clear("price:A1*", sweep=False)
+    on_server.cache.set("price:A1", 1)
+
+    prices = on_server.ops.keyspace.snapshot(max_age=0).namespaces["price"].keys
+    on_server.cache.flush_tag("team", sweep=False)
+
+    assert prices == 200 - 111 + 1
+    assert list(on_server.ops.keyspace.snapshot(max_age=0).namespaces) == ["price"]
+
+
+def test_keys_of_other_applications_are_never_counted(redis_url: str, prefix: str) -> None:
+    globs = f"{prefix.rstrip(':')}.:"
+    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url}
     with redis.Redis.from_url(redis_url) as client:
-        client.set(f"{prefix}a b:c", b"of another program", ex=60)
-        client.set(f"{prefix}price:AAPL", b"of another program", ex=60)
+        names = [f"{prefix}user:1", f"{prefix.rstrip(':')}xuser:1", f"{prefix.rstrip(':')}.user:1", globs[:-1]]
+        client.mset(dict.fromkeys(names, b"of another program"))
+        wired = runtime.build(Settings.from_env(settings | {"REDIS_PREFIX": globs}))
+        wired.cache.set("user:1", 1)
 
-        plan = on_server.ops.clearing.plan("*")
-        cleared = on_server.ops.clearing.clear("*")
+        swept, found = wired.ops.keyspace.sweep(), wired.ops.keyspace.find("*")
+        cleared = wired.ops.clearing.clear("*")
+        left = client.exists(*names)
+        wired.close()
+        client.delete(*names)
 
-        assert plan.samples == ("user:1",)
-        assert plan.keys == cleared == 1
-        assert client.exists(f"{prefix}a b:c", f"{prefix}price:AAPL") == 2
+    assert swept is not None
+    assert {name: size.samples for name, size in swept.namespaces.items()} == {"user": ("user:1",)}
+    assert [peek.key for peek in found.rows] == ["user:1"]
+    assert (int(cleared), left) == (1, 4)
 
 
-@pytest.mark.parametrize("pattern", ["", "*" * 300, "a*" * 9, ":x"])
-def test_a_clear_of_no_pattern_is_refused(cache: Cache, pattern: str) -> None:
-    cache.set("user:1", 1)
+# -- pages and searches ----------------------------------------------------------------------------
 
-    with pytest.raises(InvalidInput):
-        Clearing(cache).clear(pattern)
 
-    assert cache.exists("user:1")
+def test_a_page_of_known_names_comes_in_their_order(cache: Cache, keyspace: Keyspace) -> None:
+    cache.set_many({"price:KO": 1, "price:AAPL": 1})
+
+    page = keyspace.page(["price:KO", "price:NONE", "price:AAPL"])
+
+    assert [peek.key for peek in page] == ["price:KO", "price:AAPL"]
+
+
+def test_a_search_goes_on_where_it_stopped_until_it_has_seen_all(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+    keyspace, found, cursor, told = on_server.ops.keyspace, set[str](), "", list[float]()
+
+    while True:
+        page = keyspace.search("user:*", cursor, budget=0.0)
+        found.update(peek.key for peek in page.rows)
+        told.append(page.done)
+        cursor = page.cursor
+        if not cursor:
+            break
+
+    assert len(found) == 3000
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_a_search_is_exact_only_if_it_saw_all_at_once(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+
+    first = on_server.ops.keyspace.search("user:1?", budget=0.0)
+    last = on_server.ops.keyspace.search("user:1?", first.cursor, budget=30)
+    whole = on_server.ops.keyspace.search("user:1?", budget=30)
+
+    assert (first.is_exact, last.is_exact, whole.is_exact) == (False, False, True)
+    assert len(whole.rows) == 10
+    assert len({peek.key for peek in (*first.rows, *last.rows)}) == 10

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
 import pytest
 
-from avcache import runtime
-from avcache.clock import ManualClock
-from avcache.config import Settings
-from avcache.core.cache import Cache
 from avcache.errors import BackendError, InvalidInput, ProviderError
 from avcache.market.auto import AutoProvider
 from avcache.market.provider import PriceHistory, PriceProvider
-from avcache.market.service import Market
 from avcache.ops.warmup import JobRunning, Warmup, WarmupJob
 from tests.market.doubles import MemoryProvider, steady
+from tests.ops.graph import Graph, wait_until
 
 
 class Gate(MemoryProvider):
@@ -33,15 +30,12 @@ class Gate(MemoryProvider):
         return super().histories(tickers)
 
 
-class Bench:
+class Bench(Graph):
     """A warm-up on a cache whose wall clock stands still."""
 
-    def __init__(self, provider: PriceProvider, clock: ManualClock) -> None:
-        wired = runtime.build(Settings.from_env({}))
-        self.clock = clock
-        self.cache = Cache(wired.cache.backend, wired.cache.namespaces, wall=clock, randomness=lambda: 0.0)
-        self.market = Market(self.cache, provider, clock)
-        self.warmup = Warmup(self.cache, self.market)
+    @property
+    def warmup(self) -> Warmup:
+        return self.ops.warmup
 
     def price(self, ticker: str) -> float:
         return self.market.price(ticker).price
@@ -61,9 +55,25 @@ def provider() -> MemoryProvider:
     return MemoryProvider(histories("AAPL", "MSFT", "KO"))
 
 
+Make = Callable[..., Bench]
+
+
 @pytest.fixture
-def bench(provider: MemoryProvider) -> Bench:
-    return Bench(provider, ManualClock())
+def make() -> Iterator[Make]:
+    """Benches that are closed afterwards."""
+    with ExitStack() as stack:
+
+        def build(provider: PriceProvider, **settings: str) -> Bench:
+            made = Bench(provider, settings=settings)
+            stack.callback(made.close)
+            return made
+
+        yield build
+
+
+@pytest.fixture
+def bench(provider: MemoryProvider, make: Make) -> Bench:
+    return make(provider)
 
 
 def results(job: WarmupJob) -> dict[str, str]:
@@ -161,10 +171,10 @@ def test_bad_tickers_begin_nothing(bench: Bench, provider: MemoryProvider, ticke
 # -- what is missing to the market ---------------------------------------------------------------
 
 
-def test_what_another_source_gave_is_missing(provider: MemoryProvider) -> None:
+def test_what_another_source_gave_is_missing(provider: MemoryProvider, make: Make) -> None:
     sample = MemoryProvider(histories("AAPL"), name="sample")
     auto = AutoProvider(provider, sample, interval=0.01)
-    bench = Bench(auto, ManualClock())
+    bench = make(auto)
     bench.run("AAPL")
     assert bench.warmup.coverage("AAPL").gaps == ()
     auto.start()
@@ -192,24 +202,25 @@ def test_a_value_that_somebody_set_by_hand_is_missing_to_the_market(bench: Bench
 # -- one at a time, and a way to stop --------------------------------------------------------------
 
 
-def test_there_is_one_at_a_time() -> None:
+def test_there_is_one_at_a_time(make: Make) -> None:
     gate = Gate(histories("AAPL", "MSFT"))
-    bench = Bench(gate, ManualClock())
+    bench = make(gate)
     first = bench.warmup.start("AAPL")
     assert gate.entered.acquire(timeout=10)
 
-    with pytest.raises(JobRunning, match=r"1 tickers is under way \(0 done\)"):
+    with pytest.raises(JobRunning, match=r"a warm-up is under way \(0 of 1 done\)"):
         bench.warmup.start("MSFT")
     gate.opened.set()
 
     assert first.wait(10)
-    assert bench.warmup.latest is first
+    assert bench.warmup.latest is not None
+    assert bench.warmup.latest.id == first.id
     assert results(bench.run("MSFT")) == {"MSFT": "loaded"}
 
 
-def test_of_many_who_start_at_once_one_does() -> None:
+def test_of_many_who_start_at_once_one_does(make: Make) -> None:
     gate = Gate(histories("AAPL"))
-    bench, barrier = Bench(gate, ManualClock()), threading.Barrier(8)
+    bench, barrier = make(gate), threading.Barrier(8)
     begun: list[WarmupJob] = []
     refused: list[JobRunning] = []
 
@@ -231,10 +242,10 @@ def test_of_many_who_start_at_once_one_does() -> None:
     assert begun[0].wait(10)
 
 
-def test_a_cancelled_job_finishes_what_is_under_way_and_begins_nothing_more() -> None:
+def test_a_cancelled_job_finishes_what_is_under_way_and_begins_nothing_more(make: Make) -> None:
     names = [f"A{number}" for number in range(40)]
     gate = Gate(histories(*names))
-    bench = Bench(gate, ManualClock())
+    bench = make(gate)
     job = bench.warmup.start(names)
     for _ in range(4):
         assert gate.entered.acquire(timeout=10)
@@ -248,9 +259,9 @@ def test_a_cancelled_job_finishes_what_is_under_way_and_begins_nothing_more() ->
     assert not bench.cache.exists("price:A4")
 
 
-def test_progress_can_be_read_while_it_runs() -> None:
+def test_progress_can_be_read_while_it_runs(make: Make) -> None:
     gate = Gate(histories("AAPL", "MSFT"))
-    bench = Bench(gate, ManualClock())
+    bench = make(gate)
     job = bench.warmup.start("AAPL MSFT")
     assert gate.entered.acquire(timeout=10)
 
@@ -261,28 +272,139 @@ def test_progress_can_be_read_while_it_runs() -> None:
     assert [outcome.ticker for outcome in job.outcomes] == ["AAPL", "MSFT"]
 
 
-def test_close_stops_a_job_and_waits_for_it() -> None:
+def test_close_leaves_a_job_to_the_next_who_leads(make: Make) -> None:
     names = [f"A{number}" for number in range(40)]
     gate = Gate(histories(*names))
-    bench = Bench(gate, ManualClock())
+    bench = make(gate)
     job = bench.warmup.start(names)
-    assert gate.entered.acquire(timeout=10)
+    for _ in range(4):
+        assert gate.entered.acquire(timeout=10)
     threading.Timer(0.05, gate.opened.set).start()
 
-    bench.warmup.close()
+    bench.ops.close()
+    left = job.job
+    heir = Graph(gate, bench.clock, bench.ops.board)
+    heir.ops.start()
 
-    assert job.is_cancelled
-    assert not job.is_running
-    assert len(job.outcomes) < 40
+    assert not left.is_ended
+    assert left.done < 40
+    assert job.wait(20)
+    heir.close()
+    assert job.cached == 40
+    assert not bench.cache.exists("price:A39")
+    assert heir.cache.exists("price:A39")
 
 
-def test_close_without_any_job_is_fine(bench: Bench) -> None:
-    bench.warmup.close()
+def test_a_paused_job_goes_on_when_it_may(make: Make) -> None:
+    names = [f"A{number}" for number in range(40)]
+    gate = Gate(histories(*names))
+    bench = make(gate)
+    job = bench.warmup.start(names)
+    for _ in range(4):
+        assert gate.entered.acquire(timeout=10)
+
+    job.pause()
+    gate.opened.set()
+    wait_until(lambda: job.is_paused)
+    held = len(job.outcomes)
+    job.resume()
+
+    assert held < 40
+    assert job.wait(20)
+    assert job.cached == 40
+
+
+def test_the_most_read_come_first(bench: Bench) -> None:
+    for _ in range(3):
+        bench.cache.get("price:KO")
+    bench.cache.get("momentum:MSFT@factor")
+
+    plan = bench.warmup.plan("AAPL MSFT KO")
+    job = bench.run("AAPL MSFT KO")
+
+    assert plan.tickers == job.tickers == ("KO", "MSFT", "AAPL")
+
+
+def test_a_plan_says_what_it_takes_and_loads_nothing(bench: Bench, provider: MemoryProvider) -> None:
+    bench.run("AAPL")
+    asked = provider.asked.copy()
+
+    plan = bench.warmup.plan("AAPL MSFT KO")
+
+    assert (set(plan.tickers), plan.covered, plan.absent, plan.requests) == ({"MSFT", "KO"}, 1, 0, 2)
+    assert plan.seconds is not None
+    assert provider.asked == asked
+    assert bench.warmup.plan("AAPL").tickers == ()
+
+
+def test_what_expires_soon_is_loaded_anew_if_that_is_wanted(bench: Bench, provider: MemoryProvider) -> None:
+    bench.run("AAPL")
+    bench.clock.advance(280)  # of 300
+    assert bench.warmup.coverage("AAPL").rows == {"AAPL": ("expiring", "fresh")}
+    provider.given["AAPL"] = steady(0.002)
+
+    kept = bench.run("AAPL")
+    ahead = bench.warmup.start("AAPL", ahead=True)
+    assert ahead.wait(10)
+
+    assert (results(kept), results(ahead)) == ({"AAPL": "fresh"}, {"AAPL": "loaded"})
+    assert bench.warmup.coverage("AAPL").rows == {"AAPL": ("fresh", "fresh")}
+    assert provider.asked["AAPL"] == 2
+    assert bench.price("AAPL") == pytest.approx(steady(0.002).prices["close"].iloc[-1])
+
+
+def test_a_time_budget_ends_it_and_says_what_is_left(make: Make) -> None:
+    names = [f"A{number}" for number in range(40)]
+    gate = Gate(histories(*names))
+    gate.opened.set()
+    bench = make(gate)
+
+    job = bench.warmup.start(names, rate=20, seconds=0.5)
+    assert job.wait(20)
+
+    assert 0 < len(job.outcomes) < 40
+    assert f"{40 - len(job.outcomes)} not begun" in job.job.result
+
+
+@pytest.mark.parametrize(
+    ("budget", "field"),
+    [
+        ({"rate": 0}, "rate"),
+        ({"rate": float("nan")}, "rate"),
+        ({"seconds": -1}, "seconds"),
+        ({"seconds": True}, "seconds"),
+    ],
+)
+def test_a_budget_that_is_none_begins_nothing(bench: Bench, budget: dict[str, float], field: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{field}="):
+        bench.warmup.start("AAPL", **budget)  # type: ignore[arg-type]
 
     assert bench.warmup.latest is None
 
 
-def test_a_job_that_got_no_thread_blocks_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_that_is_none_begins_nothing(bench: Bench) -> None:
+    with pytest.raises(InvalidInput, match="kinds='nonsense'"):
+        bench.warmup.start("AAPL", ["nonsense"])
+
+    assert bench.warmup.latest is None
+
+
+def test_who_began_it_and_why_is_on_record(bench: Bench) -> None:
+    job = bench.warmup.start("AAPL KO", actor="ann", reason="before the open")
+    assert job.wait(10)
+
+    ended, begun = bench.ops.audit.latest()
+    assert (begun.actor, begun.action, begun.object, begun.reason, begun.planned) == (
+        "ann",
+        "warm-up",
+        "AAPL KO",
+        "before the open",
+        2,
+    )
+    assert (ended.actor, ended.action, ended.done, ended.job) == ("ann", "warmed", 2, job.id)
+
+
+def test_a_worker_that_got_no_thread_blocks_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -290,19 +412,18 @@ def test_a_job_that_got_no_thread_blocks_no_other(bench: Bench, monkeypatch: pyt
         patch.setattr(threading.Thread, "start", none_left)
         with pytest.raises(RuntimeError, match="new thread"):
             bench.warmup.start("AAPL")
+    first = bench.warmup.latest
+    bench.ops.start()
 
-    assert results(bench.run("AAPL")) == {"AAPL": "loaded"}
+    assert first is not None
+    assert first.wait(10)
+    assert results(bench.run("MSFT")) == {"MSFT": "loaded"}
 
 
-def test_a_ticker_that_the_cache_did_not_keep_is_not_told_as_cached() -> None:
-    wired = runtime.build(Settings.from_env({"CACHE_MAX_VALUE_BYTES": "1024"}))
-    market = Market(wired.cache, MemoryProvider(histories("AAPL")), ManualClock())
-    warmup = Warmup(wired.cache, market)
+def test_a_ticker_that_the_cache_did_not_keep_is_not_told_as_cached(make: Make) -> None:
+    bench = make(MemoryProvider(histories("AAPL")), CACHE_MAX_VALUE_BYTES="1024")
 
-    job = warmup.start("AAPL")
-    assert job.wait(10)
+    job = bench.run("AAPL")
 
-    assert wired.cache.exists("price:AAPL")
-    assert not wired.cache.exists("momentum:AAPL")
     assert job.cached == 0
     assert job.failures == {"AAPL": "loaded, but not kept by the cache"}

@@ -6,7 +6,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
-from avcache.ops.warmup import WarmupJob
 from avcache.ui import PAGES, SHELL
 from tests.servers import free_port
 
@@ -157,6 +156,22 @@ def test_a_preview_drops_nothing() -> None:
     assert "Clear 2 keys" in [button.label for button in app.button]
 
 
+def test_a_clear_is_seen_undone_and_told_in_the_history() -> None:
+    warm("AAPL", "MRK")
+    clearing = runtime.shared().ops.clearing
+    clearing.start("momentum:*", actor="console", reason="a try", undo_seconds=600)
+    app = open_page("clear")
+    before = texts(app)
+
+    next(button for button in app.button if button.label == "Undo").click().run()
+    app.run()
+
+    assert "momentum:* is cleared" in before.replace("\\", "")
+    assert runtime.shared().cache.get("momentum:AAPL") is not None
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["Who"], row["Reason"], row["Result"]) == ("console", "a try", "taken back")
+
+
 def test_warm_up_names_what_is_no_ticker() -> None:
     app = open_page("warmup")
 
@@ -235,13 +250,14 @@ def test_a_wrong_token_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_stops_a_warm_up_without_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-16-characters")
-    warmup = runtime.shared().ops.warmup
-    warmup.latest = WarmupJob(("AAPL",), ("price",), 0.0)
+    ops = runtime.shared().ops
+    monkeypatch.setattr(ops.jobs, "given_in", lambda: None)  # nobody does it
+    job = ops.warmup.start("AAPL")
 
     app = open_page("warmup")
 
-    assert "Stop" not in [button.label for button in app.button]
-    warmup.latest.finish(0.0)
+    assert job.is_running
+    assert not {"Stop", "Pause"} & {button.label for button in app.button}
 
 
 def test_what_redis_holds_can_be_cleared_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

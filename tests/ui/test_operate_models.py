@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 
+import msgspec
 import pandas as pd
 import pytest
 
-from avcache.backends.base import Cleared, State
+from avcache.backends.base import State
+from avcache.backends.board import MemoryBoard
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
 from avcache.core.cache import Cache
@@ -19,21 +21,24 @@ from avcache.formats import format_clock
 from avcache.ops.clearing import ClearPlan
 from avcache.ops.coverage import Coverage
 from avcache.ops.forecast import forecast
+from avcache.ops.jobs import Job, Jobs
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Outcome, WarmupJob
 from avcache.ui.charts.operate import due_load, expiry_histogram, hit_rates
 from avcache.ui.charts.palette import colour_of
-from avcache.ui.clear import describe_plan, describe_result
+from avcache.ui.clear import describe_job, describe_plan, history
+from avcache.ui.clear import exported as exported_clears
 from avcache.ui.entry import describe, tables_in, text_of
 from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.export import csv_of
 from avcache.ui.keys import exported as exported_keys
 from avcache.ui.keys import key_table, ordered, patterns_of
 from avcache.ui.overview import WINDOWS, overview
-from avcache.ui.states import aged
+from avcache.ui.states import aged, describe_exactness
 from avcache.ui.strip import strip
 from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
 from avcache.ui.warmup import exported as exported_outcomes
+from tests.ops.census import Kept, snapshot
 
 NOW = 1_700_000_000.0
 
@@ -60,7 +65,7 @@ def board() -> tuple[Cache, Keyspace, ManualClock]:
     clock = ManualClock(NOW)
     namespaces = Namespaces(Namespace("default", 3600), [Namespace("price", 300)])
     cache = Cache(MemoryBackend(clock=clock), namespaces, wall=clock)
-    return cache, Keyspace(cache, clock=clock, wall=clock), clock
+    return cache, Keyspace(cache, MemoryBoard(clock), clock, clock), clock
 
 
 class TestStrip:
@@ -147,7 +152,7 @@ class TestOverview:
 
         row = model.namespaces.set_index("namespace").loc["price"]
         assert list(row[["keys", "hits", "misses", "hit_rate_1_min", "ttl_seconds"]]) == [1, 1, 1, 0.5, 300]
-        assert row["size_bytes"] == keyspace.snapshot().entries[0].size
+        assert row["size_bytes"] == keyspace.snapshot().size > 0
 
     def test_nothing_at_all_is_an_empty_table(self) -> None:
         cache, keyspace, _ = board()
@@ -245,7 +250,7 @@ class TestKeys:
         assert describe(entry("price:AAPL", age=108)) == "1:48 old, fresh for 3:12 · loaded in 500 ms · 100 B"
         assert "stale, kept 58:20 longer" in describe(entry("price:OLD", age=400))
         assert "set by a caller" in describe(entry("price:SET", took=None))
-        assert "only a clear drops it" in describe(FOREIGN)
+        assert "not dropped by a clear" in describe(FOREIGN)
 
 
 class TestEntry:
@@ -267,63 +272,144 @@ class TestEntry:
 
 class TestExpiry:
     def test_fresh_entries_fall_into_buckets_by_the_time_left(self) -> None:
-        model = expiry([entry("price:A", age=0), entry("price:B", age=240), entry("price:C", age=400)])
+        model = expiry(snapshot([Kept("price:A", 300), Kept("price:B", 60.5), Kept("price:C", -100)]))
 
         assert sum(model.counts["price"]) == 2
         assert model.stale == 1
         assert model.next_text == "1:00"
-        assert model.soon_text == "2"
-        assert model.refill_text == "1.0 s"
+        assert model.soon_text == "1"
+        assert model.refill_text == "500 ms"
 
     def test_all_together_show_the_next_hour_and_one_namespace_all_of_it(self) -> None:
-        entries = [entry("price:A", age=0), entry("fundamentals:A", age=0, ttl=86_400)]
+        found = snapshot([Kept("price:A", 300), Kept("fundamentals:A", 86_000, ttl=86_400)])
 
-        everything, one = expiry(entries), expiry(entries, "fundamentals")
+        everything, one = expiry(found), expiry(found, "fundamentals")
 
         assert everything.later == 1
         assert set(everything.counts) == {"price"}
         assert one.later == 0
         assert sum(one.counts["fundamentals"]) == 1
-        assert len(one.starts) <= 30
+        assert len(one.starts) <= 60
+
+    def test_what_has_passed_since_the_snapshot_is_not_fresh_any_more(self) -> None:
+        found = snapshot([Kept("price:A", 30.5), Kept("price:B", 290)])
+
+        model = expiry(found, "price", age=61)
+
+        assert (model.fresh, model.stale) == (1, 1)
+        assert [start for start, keys in zip(model.starts, model.counts["price"], strict=True) if keys] == [230.0]
+        assert (model.next_text, model.soon_text) == ("now", "1")
+
+    def test_it_says_how_sure_and_how_old_it_is(self) -> None:
+        entries = [Kept(f"price:{at}") for at in range(100)]
+        at = format_clock(NOW, NOW)
+
+        assert describe_exactness(snapshot(entries), NOW) == f"exact, as of {at}"
+        assert describe_exactness(snapshot(entries, share=0.01), NOW) == (
+            f"reckoned from 1.0 % of the store, ± 19.6 % in all, as of {at}"
+        )
 
     def test_what_falls_due_is_told_with_its_cost_and_its_cliffs(self) -> None:
-        due = forecast([entry(f"price:{number}", age=180, took=None if number == 0 else 0.5) for number in range(12)])
+        due = forecast(snapshot([Kept(f"price:{at}", 125, took=None if at == 0 else 0.5) for at in range(12)]))
 
         assert describe_due(due) == (
             "12 keys fall due within an hour; loading them took 5.5 s last time. Of 1 it is not known."
         )
         at = format_clock(NOW + 150)[:5]
         assert describe_cliffs(due, NOW) == f"Expiring together: 12 price keys at {at} (5.5 s)."
-        assert not describe_cliffs(forecast([]), NOW)
+        assert not describe_cliffs(forecast(snapshot([])), NOW)
         figure = due_load(due, "#3B82F6")
         assert figure.data[0].y[2] == 5.5
         assert figure.data[0].marker.opacity[1:4] == (0.45, 1.0, 0.45)
 
     def test_foreign_and_no_entries_are_no_trouble(self) -> None:
-        model = expiry([FOREIGN])
+        model = expiry(snapshot([Kept("price:ODD", is_foreign=True)]))
 
         assert (model.fresh, model.stale, model.next_text) == (0, 0, "–")
         assert len(expiry_histogram(model, by_size=False).data) == 0
 
     def test_the_chart_stacks_namespaces_by_keys_or_bytes(self) -> None:
-        model = expiry([entry("price:A", size=1000), entry("momentum:A", size=10)])
+        found = snapshot([Kept("price:A", payload=b"x" * 1000), Kept("momentum:A")])
+        model = expiry(found)
 
         by_keys, by_bytes = expiry_histogram(model, by_size=False), expiry_histogram(model, by_size=True)
 
         assert {trace.name: sum(trace.y) for trace in by_keys.data} == {"price": 1, "momentum": 1}
-        assert {trace.name: sum(trace.y) for trace in by_bytes.data} == {"price": 1000, "momentum": 10}
+        sizes = {name: size.size for name, size in found.namespaces.items()}
+        assert {trace.name: sum(trace.y) for trace in by_bytes.data} == sizes
 
 
 class TestClear:
     def test_a_plan_says_how_many_how_sure_and_what_refilling_costs(self) -> None:
-        plan = ClearPlan("momentum:*", 89, is_exact=True, size=96_000, refill_seconds=213.6, samples=())
+        plan = ClearPlan("momentum:*", 89, True, 96_000, 213.6, (), 89, 89)
 
         assert describe_plan(plan) == "89 keys (exact) · 96 kB · loading them again takes about 3 min 34 s"
-        assert "at least" in describe_plan(ClearPlan("*", 9, is_exact=False, size=1, refill_seconds=None, samples=()))
+        assert "at least" in describe_plan(ClearPlan("*", 9, False, 1, None, (), 9, 9))
+        assert "reckoned from a sample: 90,000 to 110,000" in describe_plan(
+            ClearPlan("*", 100_000, False, 1, None, (), 90_000, 110_000)
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"state": "waiting", "wakes_at": NOW + 598}, "will not be read any more, and dropped in 9:58."),
+            ({"state": "running", "done": 62}, "a:* is cleared; 62 of 89 keys dropped."),
+            ({"state": "paused", "done": 62}, "is paused at 62 of 89 keys."),
+            ({"state": "cancelled", "result": "taken back"}, "a:*: taken back."),
+            (
+                {"state": "done", "result": "89 keys cleared", "began_at": NOW, "ended_at": NOW + 0.9},
+                "cleared in 900 ms.",
+            ),
+        ],
+    )
+    def test_a_clear_says_how_far_it_is(self, changes: dict[str, object], said: str) -> None:
+        assert said in describe_job(clear_job(**changes), NOW)
 
     def test_a_pending_clear_is_never_told_as_done(self) -> None:
-        assert describe_result(Cleared(1), 0.0021) == "Cleared 1 key in 2.1 ms."
-        assert "Redis is away" in describe_result(Cleared(3, pending=True), 0.1)
+        job = clear_job(notes={"pending": True, "swept": 0, "dropped": 0})
+
+        assert "Redis is away" in describe_job(job, NOW)
+
+    def test_the_history_says_who_what_how_much_and_why(self) -> None:
+        job = clear_job(state="done", reason="bad split", result="80 keys cleared", notes={"swept": 80, "dropped": 0})
+
+        (row,) = history([job]).to_dict("records")
+        (line,) = csv_of(exported_clears([job])).decode().splitlines()[1:]
+
+        assert {name: row[name] for name in ("Who", "Pattern", "Planned", "Cleared", "Reason", "Result")} == {
+            "Who": "ann",
+            "Pattern": "a:*",
+            "Planned": 89,
+            "Cleared": 80,
+            "Reason": "bad split",
+            "Result": "80 keys cleared",
+        }
+        assert line == "1700000000.0,ann,a:*,89,80,bad split,done,80 keys cleared,"
+
+
+def clear_job(**changes: object) -> Job:
+    job = Job(
+        id="1",
+        kind="clear",
+        what={"pattern": "a:*"},
+        actor="ann",
+        created_at=NOW,
+        total=89,
+        notes={"pending": False, "swept": 0, "dropped": 0},
+    )
+    return msgspec.structs.replace(job, **changes)
+
+
+def warmup_job(tickers: tuple[str, ...], *outcomes: Outcome, **changes: object) -> WarmupJob:
+    """A warm-up that stands still at *outcomes*."""
+    jobs = Jobs(MemoryBoard())
+    rows = {one.ticker: [one.result, one.seconds, one.reason] for one in outcomes}
+    job = jobs.submit(
+        "warm-up", {"tickers": tickers, "kinds": ["price"]}, actor="ann", total=len(tickers), notes={"outcomes": rows}
+    )
+    job = msgspec.structs.replace(job, **changes)
+    jobs.keep(job)
+    return WarmupJob(job, jobs)
 
 
 class TestWarmup:
@@ -347,23 +433,20 @@ class TestWarmup:
         assert describe_coverage(coverage) == "1 of 2 tickers fresh, no prices of 1"
 
     def test_progress_tells_how_a_job_stands_and_ends(self) -> None:
-        job = WarmupJob(("AAPL", "ZZZZ"), ("price",), NOW)
-
-        job.note(Outcome("AAPL", "loaded", 0.4))
-        running = progress_text(job)
-        job.note(Outcome("ZZZZ", "failed", 0.1, "unknown"))
-        job.finish(2.0)
+        outcomes = Outcome("AAPL", "loaded", 0.4), Outcome("ZZZZ", "failed", 0.1, "unknown")
+        running = progress_text(warmup_job(("AAPL", "ZZZZ"), outcomes[0], state="running"))
+        job = warmup_job(("AAPL", "ZZZZ"), *outcomes, state="done", began_at=NOW, ended_at=NOW + 2)
 
         assert running == "1 of 2"
+        assert progress_text(warmup_job(("AAPL", "ZZZZ"), outcomes[0], state="paused")) == "Paused: 1 of 2"
         assert progress_text(job) == "Done: 1 of 2 cached, 1 failed in 2.0 s"
         assert outcome_table(job)["Reason"].to_list() == ["–", "unknown"]
 
     def test_while_a_job_runs_every_ticker_has_its_row(self) -> None:
-        job = WarmupJob(("AAPL", "MRK", "ZZZZ"), ("price",), NOW)
-        job.note(Outcome("MRK", "loaded", 0.4))
+        tickers, outcome = ("AAPL", "MRK", "ZZZZ"), Outcome("MRK", "loaded", 0.4)
 
-        running = outcome_table(job)
-        job.finish(0.5)
+        running = outcome_table(warmup_job(tickers, outcome, state="running"))
+        job = warmup_job(tickers, outcome, state="cancelled")
 
         assert running["Ticker"].to_list() == ["AAPL", "MRK", "ZZZZ"]
         assert running["Result"].to_list() == [["waiting"], ["loaded"], ["waiting"]]
@@ -371,24 +454,21 @@ class TestWarmup:
         assert outcome_table(job)["Ticker"].to_list() == ["MRK"]
 
     def test_the_file_of_the_outcomes_has_seconds_and_reasons(self) -> None:
-        job = WarmupJob(("AAPL", "ZZZZ"), ("price",), NOW)
-        job.note(Outcome("AAPL", "loaded", 0.25))
-        job.note(Outcome("ZZZZ", "failed", 0.5, "=unknown"))
+        outcomes = Outcome("AAPL", "loaded", 0.25), Outcome("ZZZZ", "failed", 0.5, "=unknown")
+        job = warmup_job(("AAPL", "ZZZZ"), *outcomes, state="done")
 
         lines = csv_of(exported_outcomes(job)).decode().splitlines()
 
         assert lines == ["ticker,result,seconds,reason", "AAPL,loaded,0.25,", "ZZZZ,failed,0.5,'=unknown"]
 
     def test_a_stopped_job_says_so(self) -> None:
-        job = WarmupJob(("AAPL", "MRK"), ("price",), NOW)
-        job.note(Outcome("AAPL", "loaded", 0.4))
+        job = warmup_job(("AAPL", "MRK"), Outcome("AAPL", "loaded", 0.4), state="running")
+        ended = warmup_job(("AAPL", "MRK"), Outcome("AAPL", "loaded", 0.4), state="cancelled")
 
         job.cancel()
-        stopping = progress_text(job)
-        job.finish(0.5)
 
-        assert stopping == "Stopping: 1 of 2"
-        assert progress_text(job).startswith("Stopped: 1 of 2 cached")
+        assert progress_text(job) == "Stopping: 1 of 2"
+        assert progress_text(ended).startswith("Stopped: 1 of 2 cached")
 
 
 def test_an_entry_grows_older_and_stale() -> None:

@@ -8,7 +8,10 @@ import streamlit as st
 
 from avcache.ui.resources import get_runtime
 
-__all__ = ["is_unlocked", "may_act"]
+__all__ = ["ACTOR", "is_unlocked", "may_act"]
+
+ACTOR = "console"
+"""Who acts, as the record of it says."""
 
 
 def is_unlocked() -> bool:

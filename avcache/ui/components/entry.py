@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from avcache.backends.base import MISS
+from avcache.errors import InvalidInput
 from avcache.ui.components.access import may_act
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.entry import SHOWN_ROWS, describe, tables_in, text_of
@@ -18,7 +19,11 @@ __all__ = ["open_entry"]
 def open_entry(key: str) -> None:
     """Show one entry: what is known of it, its value as data and never as markup, and the way to drop it."""
     cache = get_runtime().cache
-    entry = cache.peek(key)
+    try:
+        entry = cache.peek(key)
+    except InvalidInput as exc:  # it was typed
+        st.error(literal(str(exc)))
+        return
     if entry is None:
         st.caption("This key is not in the cache any more.")
         return

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from avcache.ops.coverage import Coverage
-from avcache.ops.warmup import JobRunning
-from avcache.ui.components.access import is_unlocked, may_act
+from avcache.ops.warmup import JobRunning, WarmupJob
+from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.tables import csv_button, state_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.warmup import exported, outcome_table, progress_text
@@ -36,7 +36,7 @@ def start_button(coverage: Coverage) -> None:
 def begin(tickers: Sequence[str]) -> None:
     """Start a warm-up; says so where another one runs already."""
     try:
-        get_runtime().ops.warmup.start(tickers)
+        get_runtime().ops.warmup.start(tickers, actor=ACTOR)
     except JobRunning as exc:
         st.toast(literal(str(exc)))
 
@@ -55,6 +55,16 @@ def latest_run(drawn: Stage) -> None:
         csv_button("Outcomes as CSV", lambda: exported(job), "warmup.csv")
 
 
+def _buttons(job: WarmupJob) -> None:
+    is_ending, is_paused = job.is_cancelled, job.is_paused
+    if is_paused and st.button("Go on", icon=":material/play_arrow:", disabled=is_ending):
+        job.resume()
+    if not is_paused and st.button("Pause", icon=":material/pause:", disabled=is_ending):
+        job.pause()
+    if st.button("Stop", icon=":material/stop:", disabled=is_ending):
+        job.cancel()
+
+
 @st.fragment(run_every=0.5)
 def _watch(drawn: Stage) -> None:
     job = get_runtime().ops.warmup.latest
@@ -65,9 +75,8 @@ def _watch(drawn: Stage) -> None:
     # As high as the button, so that the table below stays where it is when the job ends.
     with st.container(horizontal=True, vertical_alignment="bottom", height=_BUTTON_HEIGHT, border=False):
         st.progress(len(job.outcomes) / len(job.tickers) if is_running else 1.0, text=progress_text(job))
-        may_stop = is_running and is_unlocked()
-        if may_stop and st.button("Stop", icon=":material/stop:", disabled=job.is_cancelled):
-            job.cancel()
+        if is_running and is_unlocked():
+            _buttons(job)
     st.dataframe(
         outcome_table(job),
         hide_index=True,

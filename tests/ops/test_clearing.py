@@ -1,0 +1,308 @@
+"""Clears: said before what goes, in force at once, swept by a job, undone if wanted; nothing else is ever touched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import redis
+
+from avcache import runtime
+from avcache.clock import ManualClock
+from avcache.config import Settings
+from avcache.errors import InvalidInput
+from avcache.ops import clearing as module
+from avcache.ops.clearing import UNDO_SECONDS, Clearing, PlanOutdated, cleared_keys
+from avcache.runtime import Runtime
+from tests.ops.graph import Graph, wait_until
+from tests.servers import RealServer
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    made = Graph()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def on_server(redis_url: str, prefix: str) -> Iterator[Runtime]:
+    wired = runtime.build(Settings.from_env(settings_of(redis_url, prefix)))
+    yield wired
+    wired.close()
+
+
+def settings_of(url: str, prefix: str) -> dict[str, str]:
+    return {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": url, "REDIS_PREFIX": prefix}
+
+
+# -- the plan --------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_would_go_and_what_it_costs(graph: Graph) -> None:
+    cache = graph.cache
+    cache.get_or_load("price:AAPL", lambda: 1)
+    cache.set_many({f"price:B{number:02}": 1 for number in range(30)} | {"user:1": 1})
+
+    plan = graph.ops.clearing.plan("price:*")
+
+    assert (plan.pattern, plan.keys, plan.is_exact, plan.low, plan.high) == ("price:*", 31, True, 31, 31)
+    assert plan.size == sum(peek.size for peek in cache.peek_many(cache.keys("price:*")) if peek)
+    assert plan.refill_seconds is not None
+    assert 0 <= plan.refill_seconds < 1
+    assert plan.samples == ("price:AAPL", *(f"price:B{number:02}" for number in range(19)))
+    assert len(cache.keys()) == 32
+    assert cache.stats().total.hits == 0
+
+
+def test_a_plan_of_values_that_were_set_knows_no_cost(graph: Graph) -> None:
+    graph.cache.set("user:1", 1)
+
+    assert graph.ops.clearing.plan("user:*").refill_seconds is None
+
+
+def test_a_plan_of_nothing_is_exact(graph: Graph) -> None:
+    plan = graph.ops.clearing.plan("user:*")
+
+    assert (plan.keys, plan.is_exact, plan.size, plan.refill_seconds, plan.samples) == (0, True, 0, None, ())
+
+
+def test_a_plan_past_its_time_is_reckoned_from_a_sample(on_server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avcache.ops.keyspace._MOST_KEYS", 200)
+    monkeypatch.setattr("avcache.ops.keyspace._SAMPLE_KEYS", 200)
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)} | {"price:AAPL": 1})
+    ops = on_server.ops
+    hurried = Clearing(on_server.cache, ops.keyspace, ops.jobs, ops.audit, clock=iter([0.0, *[9.0] * 9]).__next__)
+
+    plan = hurried.plan("user:*")
+
+    assert not plan.is_exact
+    assert 0 < plan.low < plan.keys < plan.high
+    assert plan.low * 0.7 < 3000 < plan.high * 1.4
+    assert all(key.startswith("user:") for key in plan.samples)
+
+
+# -- in force, swept, undone -----------------------------------------------------------------------
+
+
+def test_a_clear_drops_what_the_plan_named_and_counts_it(graph: Graph) -> None:
+    graph.cache.set_many({"price:AAPL": 1, "price:MSFT": 1, "user:1": 1})
+
+    cleared = graph.ops.clearing.clear("price:*")
+
+    assert (int(cleared), cleared.pending) == (2, False)
+    assert graph.cache.keys() == ["user:1"]
+    assert graph.ops.clearing.plan("price:*").keys == 0
+
+
+def test_one_key_goes_at_once(graph: Graph) -> None:
+    graph.cache.set("price:AAPL", 1)
+
+    job = graph.ops.clearing.start("price:aapl", actor="ann", undo_seconds=UNDO_SECONDS)
+    ended = graph.ops.jobs.wait(job.id, 10)
+
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended), ended.result) == ("done", 1, "1 keys cleared")
+
+
+def test_a_clear_is_in_force_long_before_it_is_swept_and_can_be_undone(graph: Graph) -> None:
+    graph.cache.set_many({"price:AAPL": 1, "price:MSFT": 2, "user:1": 3})
+    clearing = graph.ops.clearing
+
+    job = clearing.start("price:*", actor="ann", plan=clearing.plan("price:*"), undo_seconds=UNDO_SECONDS)
+    cleared = graph.cache.get("price:AAPL")
+    graph.cache.set("price:MSFT", 20)
+    undone = clearing.undo(job.id, actor="bob")
+
+    assert job.state == "waiting"
+    assert cleared is None
+    assert (graph.cache.get("price:AAPL"), graph.cache.get("price:MSFT")) == (1, 20)
+    assert (undone.state, undone.result) == ("cancelled", "taken back")
+    assert [(entry.actor, entry.action) for entry in graph.ops.audit.latest()] == [("bob", "undo"), ("ann", "clear")]
+
+
+def test_when_the_time_for_undo_is_over_it_is_swept(graph: Graph) -> None:
+    graph.cache.set_many({"price:AAPL": 1, "price:MSFT": 2})
+    job = graph.ops.clearing.start("price:*", actor="ann", undo_seconds=UNDO_SECONDS)
+
+    graph.clock.advance(UNDO_SECONDS - 1)
+    graph.ops.worker.start()
+    early = graph.ops.jobs.get(job.id)
+    graph.clock.advance(1)
+    ended = graph.ops.jobs.wait(job.id, 10)
+
+    assert early is not None
+    assert early.state == "waiting"
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended)) == ("done", 2)
+    assert graph.cache.backend.info().keys == 0
+    with pytest.raises(InvalidInput, match="has not ended"):
+        graph.ops.clearing.undo(job.id, actor="ann")
+
+
+def test_whoever_does_not_want_to_wait_has_it_swept_now(graph: Graph) -> None:
+    graph.cache.set("price:AAPL", 1)
+    job = graph.ops.clearing.start("price:*", actor="ann", undo_seconds=UNDO_SECONDS)
+
+    graph.ops.jobs.tell(job.id, "resume")
+    ended = graph.ops.jobs.wait(job.id, 10)
+
+    assert ended is not None
+    assert ended.state == "done"
+
+
+def test_an_undo_after_the_same_was_cleared_again_says_that_it_is_none(graph: Graph) -> None:
+    graph.cache.set("price:AAPL", 1)
+    job = graph.ops.clearing.start("price:*", actor="ann", undo_seconds=UNDO_SECONDS)
+    graph.cache.clear("price:*", sweep=False)
+
+    undone = graph.ops.clearing.undo(job.id, actor="ann")
+
+    assert undone.result.startswith("not taken back")
+    assert graph.cache.get("price:AAPL") is None
+
+
+def test_a_plan_that_is_outgrown_clears_nothing(graph: Graph) -> None:
+    graph.cache.set_many({f"price:A{number}": 1 for number in range(10)})
+    clearing = graph.ops.clearing
+    plan = clearing.plan("price:*")
+    graph.cache.set_many({f"price:B{number}": 1 for number in range(10)})
+
+    within = clearing.start("user:*", actor="ann", plan=clearing.plan("user:*"))
+    graph.cache.set("price:C", 1)
+    with pytest.raises(PlanOutdated, match="matches 21 keys by now; the plan said 10"):
+        clearing.start("price:*", actor="ann", plan=plan)
+
+    assert len(graph.cache.keys("price:*")) == 21
+    assert [job.id for job in graph.ops.jobs.latest()] == [within.id]
+
+
+@pytest.mark.parametrize("pattern", ["", "*" * 300, "a*" * 9, ":x"])
+def test_a_clear_of_no_pattern_is_refused(graph: Graph, pattern: str) -> None:
+    graph.cache.set("user:1", 1)
+
+    with pytest.raises(InvalidInput):
+        graph.ops.clearing.start(pattern, actor="ann")
+
+    assert graph.cache.exists("user:1")
+    assert graph.ops.jobs.latest() == []
+
+
+def test_a_reason_without_end_is_refused_before_anything_goes(graph: Graph) -> None:
+    graph.cache.set("user:1", 1)
+
+    with pytest.raises(InvalidInput, match="reason="):
+        graph.ops.clearing.start("*", actor="ann", reason="x" * 501)
+
+    assert graph.cache.exists("user:1")
+
+
+# -- on a real server ------------------------------------------------------------------------------
+
+
+def test_neither_plan_nor_clear_means_what_is_no_entry_of_ours(on_server: Runtime, redis_url: str, prefix: str) -> None:
+    on_server.cache.set("user:1", 1)
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(f"{prefix}a b:c", b"of another program", ex=60)
+        client.set(f"{prefix}price:AAPL", b"of another program", ex=60)
+
+        plan = on_server.ops.clearing.plan("*")
+        cleared = on_server.ops.clearing.clear("*")
+
+        assert plan.samples == ("user:1",)
+        assert plan.keys == cleared == 1
+        assert client.exists(f"{prefix}a b:c", f"{prefix}price:AAPL") == 2
+
+
+def test_a_cancelled_sweep_gives_back_what_is_left(on_server: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, ops = on_server.cache, on_server.ops
+    cache.set_many({f"user:{number}": number for number in range(3000)})
+    some, go_on = threading.Event(), threading.Event()
+    sweep = cache.swept
+
+    def slowly(cleared: object) -> Iterator[int]:
+        for number in sweep(cleared):  # type: ignore[arg-type]
+            yield number
+            if number and not some.is_set():
+                some.set()
+                go_on.wait(10)
+
+    monkeypatch.setattr(cache, "swept", slowly)
+    job = ops.clearing.start("user:*", actor="ann")
+    assert some.wait(10)
+
+    told = ops.jobs.tell(job.id, "cancel")
+    go_on.set()
+    ended = ops.jobs.wait(job.id, 10)
+
+    assert ended is not None
+    assert (told.id, ended.state) == (job.id, "cancelled")
+    swept = cleared_keys(ended)
+    assert 0 < swept < 3000
+    assert ended.result == f"taken back; {swept:,} keys were dropped before"
+    assert len(cache.keys("user:*")) == 3000 - swept
+
+
+def test_a_worker_that_dies_leaves_its_clear_to_another(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        stack.callback(second.close)
+        first.cache.set_many({f"user:{number}": number for number in range(1000)})
+        job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=0.5)
+        wait_until(lambda: first.ops.worker.is_leader)
+        first.close()  # before it was time
+
+        second.ops.start()
+        ended = second.ops.jobs.wait(job.id, 20)
+
+        assert ended is not None
+        assert (ended.state, cleared_keys(ended)) == ("done", 1000)
+        assert second.ops.keyspace.snapshot(max_age=0).keys == 0
+
+
+def test_both_consoles_see_one_job_and_either_may_undo_it(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        for wired in (first, second):
+            stack.callback(wired.close)
+            wired.ops.start()
+        first.cache.set_many({"user:1": 1, "user:2": 2})
+
+        job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
+        seen = second.ops.jobs.open()
+        missing = second.cache.get("user:1")
+        undone = second.ops.clearing.undo(job.id, actor="bob")
+
+        assert seen == [job]
+        assert missing is None
+        assert undone.state == "cancelled"
+        assert (first.cache.get("user:1"), second.cache.get("user:2")) == (1, 2)
+        assert first.ops.jobs.open() == []
+
+
+def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(real_server: RealServer) -> None:
+    wired = runtime.build(Settings.from_env(settings_of(real_server.url, "t:")))
+    wired.cache.set_many({"user:1": 1, "price:AAPL": 2})
+    real_server.pause()
+
+    cleared = wired.ops.clearing.clear("user:*")
+    real_server.resume()
+    wait_until(lambda: not wired.cache.state().is_degraded)
+
+    assert cleared.pending
+    assert (wired.cache.get("user:1"), wired.cache.get("price:AAPL")) == (None, 2)
+    wired.close()
+
+
+def test_its_clock_is_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock(1000.0)
+    graph = Graph(clock=clock)
+    graph.cache.set("user:1", 1)
+
+    job = graph.ops.clearing.start("user:*", actor="ann", undo_seconds=5)
+
+    assert (job.created_at, job.wakes_at) == (1000.0, 1005.0)
+    assert module.UNDO_SECONDS == 600
+    graph.close()
