@@ -53,6 +53,7 @@ HOMES = {
         "avcache/runtime.py",
     ),
     "yfinance": ("avcache/market/yahoo.py",),
+    "apscheduler": ("avcache/ops/cron.py",),
     "exchange_calendars": ("avcache/market/calendar.py",),
 }
 """Where a package may be imported, even inside a function."""

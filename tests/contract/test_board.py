@@ -480,6 +480,20 @@ def test_a_server_that_is_loading_is_unavailable_to_whoever_adds_to_a_log() -> N
         board.append("log", b"1", most=5)
 
 
+@pytest.mark.parametrize("answer", [b"12", [], [b"1", b"2"], 1, None])
+def test_an_answer_to_another_question_is_none(answer: object) -> None:
+    class Confused(Wire):
+        def ask(self, *command: object) -> object:
+            return None if command[0] == "LRANGE" else answer
+
+    board = RedisBoard(Confused(connect("redis://127.0.0.1", timeout=1, max_connections=1).connection_pool), "t:")
+
+    with pytest.raises(BackendUnavailable, match="unusable answer"):
+        board.read(["a"])
+    with pytest.raises(BackendUnavailable, match="unusable answer"):
+        board.tail("log", 5)
+
+
 def test_records_that_nobody_reads_again_do_not_stay_in_memory() -> None:
     clock = ManualClock()
     board = MemoryBoard(clock)
