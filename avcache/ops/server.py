@@ -117,6 +117,7 @@ class ServerView:
     Attributes:
         taken_at: When, wall clock.
         error: Why it does not answer, or refuses writes, in words.
+        run_id: Another one is another run: it was restarted, or a failover took place.
         uptime: Seconds since it started.
         operations_per_second: By the server's own count, all clients together.
         slow_log: The latest first, at most 32. Its texts may come from other applications.
@@ -130,6 +131,7 @@ class ServerView:
     error: str | None = None
     version: str | None = None
     role: str | None = None
+    run_id: str | None = None
     uptime: float | None = None
     operations_per_second: float | None = None
     memory: Memory = Memory()
@@ -185,7 +187,7 @@ def _inside(cache: Cache, state: State, now: float, limits: MemoryLimits | None)
 def _away(server: FactsReader | None, state: State, now: float, error: str | None) -> ServerView:
     known = server.last_known() if server else {}
     words = fault_of(error).words if error else None
-    return ServerView(kind_of(known), state, now, error=words, version=version_of(known), role=None)
+    return ServerView(kind_of(known), state, now, error=words, version=version_of(known))
 
 
 def _described(told: ServerFacts, state: State, now: float) -> ServerView:
@@ -198,6 +200,7 @@ def _described(told: ServerFacts, state: State, now: float) -> ServerView:
         error=fault_of(state.error).words if state.error else None,
         version=version_of(told.info or {}),
         role=_ROLES.get(role, role) if role else None,
+        run_id=info.text("run_id"),
         uptime=info.number("uptime_in_seconds"),
         operations_per_second=info.number("instantaneous_ops_per_sec"),
         memory=_memory(info, told.config),

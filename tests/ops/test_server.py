@@ -84,6 +84,14 @@ def test_keys_of_our_database_are_told_from_those_of_others(store: Store, raw: r
     assert 1 <= keys.expiring < ours
 
 
+def test_a_restart_is_another_run(store: Store, real_server: RealServer) -> None:
+    first, again = store.look().run_id, store.look().run_id
+    real_server.restart()
+
+    assert first is not None
+    assert first == again != store.look().run_id
+
+
 def test_another_database_than_the_first_may_be_ours(real_server: RealServer, raw: redis.Redis) -> None:
     raw.mset({"a": 1, "b": 2})
 

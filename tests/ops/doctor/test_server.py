@@ -149,10 +149,11 @@ def test_evictions_are_a_finding_while_they_go_on() -> None:
     assert "evictions" not in [*over, *without]
 
 
-def test_a_count_that_began_anew_is_of_the_time_since() -> None:
-    earlier = server(keys=Keys(1, evicted=500), taken_at=NOW - 60)
+@pytest.mark.parametrize(("before", "run_id"), [(500, "a"), (1, "b")])
+def test_a_count_that_began_anew_is_of_the_time_since(before: int, run_id: str) -> None:
+    earlier = server(keys=Keys(1, evicted=before), taken_at=NOW - 60, run_id="a")
 
-    found = find(facts(server=server(keys=Keys(1, evicted=3)), earlier=earlier), "evictions")
+    found = find(facts(server=server(keys=Keys(1, evicted=3), run_id=run_id), earlier=earlier), "evictions")
 
     assert found.evidence[0] == "3 keys since it started"
 
