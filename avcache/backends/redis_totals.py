@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from avcache.backends.wire import translated
+from avcache.backends.wire import pairs_of, translated
 
 __all__ = ["RedisTotals"]
 
@@ -52,14 +52,14 @@ class RedisTotals:
         """All processes of the last day, and when each was last seen."""
         with translated("read totals"):
             (found,) = self._ask("read totals", [("ZRANGE", self._processes, 0, -1, "WITHSCORES")])
-            return {process.decode(errors="replace"): float(seen) for process, seen in _pairs(found)}
+            return {process.decode(errors="replace"): float(seen) for process, seen in pairs_of(found)}
 
     def read(self, wanted: Sequence[tuple[str, int]]) -> list[dict[str, bytes]]:
         """The totals by namespace of each (process, minute), in their order; empty where nothing was written."""
         commands = [("HGETALL", self._name(process, minute)) for process, minute in wanted]
         with translated("read totals"):
             answers = [answer for some in _batches(commands) for answer in self._ask("read totals", some)]
-            return [{name.decode(errors="replace"): raw for name, raw in _pairs(answer)} for answer in answers]
+            return [{name.decode(errors="replace"): raw for name, raw in pairs_of(answer)} for answer in answers]
 
     def close(self) -> None:
         """Release the connections; what was written stays."""
@@ -79,12 +79,3 @@ class RedisTotals:
 
 def _batches(commands: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
     return (commands[start : start + _BATCH] for start in range(0, len(commands), _BATCH))
-
-
-def _pairs(answer: Any) -> list[tuple[bytes, bytes]]:
-    """The pairs of an answer, in whichever way the server puts them: a map, a list of pairs, a flat list."""
-    if isinstance(answer, dict):
-        return list(answer.items())
-    if answer and isinstance(answer[0], list):
-        return [(name, value) for name, value in answer]
-    return list(zip(answer[::2], answer[1::2], strict=True))

@@ -28,7 +28,7 @@ from avcache.backends.scripts import Script
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable
 from avcache.forks import renew_in_children
 
-__all__ = ["Wire", "facts_of", "packed", "refusal", "translated"]
+__all__ = ["Wire", "facts_of", "packed", "pairs_of", "refusal", "translated"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,11 @@ class Wire:
         self._changed = threading.Condition()
         self._is_closed = False
         renew_in_children(self)
+
+    @property
+    def database(self) -> int:
+        """Number of the database that commands go to."""
+        return int(self._pool.connection_kwargs.get("db") or 0)
 
     def ask(self, *command: Any) -> Any:
         """The answer to one command."""
@@ -253,3 +258,12 @@ def facts_of(told: object) -> dict[str, str]:
     """What a server answers to INFO, by name."""
     text = told.decode(errors="replace") if isinstance(told, bytes) else ""
     return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def pairs_of(answer: Any) -> list[tuple[bytes, bytes]]:
+    """The pairs of an answer, in whichever way the server puts them: a map, a list of pairs, a flat list."""
+    if isinstance(answer, dict):
+        return list(answer.items())
+    if answer and isinstance(answer[0], list):
+        return [(name, value) for name, value in answer]
+    return list(zip(answer[::2], answer[1::2], strict=True))
