@@ -78,7 +78,7 @@ class Market:
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Under which source each kind is kept of a ticker now: provider or its edition; of scores, more than that."""
+        """Under which source each kind is kept of a ticker now: the provider or its edition; of scores, more."""
         reader = self._reader()
         prices = dict.fromkeys(("price", "history", "fundamentals"), reader.source)
         return {**prices, "momentum": reader.score_source}
