@@ -37,8 +37,8 @@ def clear(
     else:
         dropped = place.clear(pattern, reason)
     if json:
-        result = None if dropped is None else asdict(dropped)
-        print_json({"plan": asdict(plan), "cleared": result, "reason": reason})
+        result = None if dropped is None else {"keys": dropped.keys, "pending": dropped.is_pending}
+        print_json({"plan": _record(plan), "cleared": result, "reason": reason})
     elif dropped is not None:
         pending = "; Redis is away, and will be told before it is read again" if dropped.is_pending else ""
         note(f"Cleared {format_count(dropped.keys)} keys matching {pattern}{pending}.")
@@ -69,7 +69,8 @@ def warmup(
 def _warm(place: Place, wanted: tuple[str, ...], outcomes: list[Warmed]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     warming = place.warm(wanted)
-    with Progress(*columns, console=console(is_error=True), transient=True) as progress:
+    screen = console(is_error=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("Warming up", total=len(wanted))
         try:
             for outcome in warming:
@@ -101,6 +102,10 @@ def _said(plan: Plan) -> str:
     more = f" and {format_count(plan.keys - len(plan.samples))} more" if plan.keys > len(plan.samples) else ""
     samples = f": {', '.join(plan.samples)}{more}" if plan.samples else ""
     return "; ".join(filter(None, [count, *facts])) + samples
+
+
+def _record(plan: Plan) -> dict[str, object]:
+    return {("exact" if name == "is_exact" else name): value for name, value in asdict(plan).items()}
 
 
 def _confirmed() -> bool:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from avcache import runtime
 from avcache.cli.exits import Failed
-from avcache.cli.output import console, note, plain, print_json, print_table
+from avcache.cli.output import console, note, plain, print_facts, print_json
 from avcache.cli.place import CONSOLE, Json, Place, Url, connected, place_of, tickers_of, universes
 from avcache.cli.traffic import KINDS, Kind, Read, Team
 from avcache.errors import InvalidInput, ProviderError
@@ -62,7 +62,7 @@ def demo(
     if json:
         print_json(figures)
     else:
-        print_table(["", ("", "right")], [(name, _shown(value)) for name, value in figures.items()])
+        print_facts({name: _shown(value) for name, value in figures.items()})
 
 
 def _worker(team: Team, url: str) -> Worker:
@@ -87,8 +87,9 @@ def _work(team: Team, worker: Worker, chance: random.Random, until: float) -> No
             if time.monotonic() >= until:
                 return
             worker.read(read)
-            clock = format_age(time.monotonic() - begun)
-            live.update(Text(f"{clock}  {plain(worker.line())}", overflow="ellipsis", no_wrap=True), refresh=True)
+            if live.console.is_terminal:
+                said = f"{format_age(time.monotonic() - begun)}  {plain(worker.line())}"
+                live.update(Text(said, overflow="ellipsis", no_wrap=True), refresh=True)
 
 
 class Analysts:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avcache.cli.output import Column, print_json, print_table
+from avcache.cli.output import Column, print_facts, print_json, print_table
 from avcache.cli.place import CONSOLE, Json, KeyRow, Sizes, Url, place_of
 from avcache.formats import format_age, format_bytes, format_clock, format_count, format_percent
 
@@ -34,7 +34,7 @@ def info(*, url: Url = CONSOLE, json: Json = False) -> None:
         "Error": found.get("error"),
         "Pending invalidations": found.get("pending") or None,
     }
-    print_table(["", ""], [(name, value) for name, value in rows.items() if value is not None])
+    print_facts({name: value for name, value in rows.items() if value is not None})
 
 
 def keys(

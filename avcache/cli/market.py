@@ -11,7 +11,7 @@ import typer
 
 from avcache import runtime
 from avcache.cli.exits import FAILED
-from avcache.cli.output import Column, note, print_json, print_table
+from avcache.cli.output import Column, note, print_facts, print_json, print_table
 from avcache.cli.place import CONSOLE, Json, Url, connected, place_of, tickers_of, universes
 from avcache.errors import InvalidInput, ProviderError
 from avcache.formats import format_money, format_percent
@@ -175,14 +175,14 @@ def _print_portfolio(label: str, found: PortfolioAnalysis) -> None:
         for row in found.table.to_dict("records")
     ]
     print_table(columns, rows, title=label)
-    totals = [
-        ("Value", format_money(found.total_value, found.currency)),
-        ("Profit", "–" if found.profit is None else format_money(found.profit, found.currency)),
-        ("Mean score", _figure(found.average_score)),
-        ("Mean score by value", _figure(found.weighted_score)),
-        *((f"Return {span}", format_percent(share)) for span, share in found.returns.items()),
-    ]
-    print_table(["", ("", "right")], totals)
+    totals = {
+        "Value": format_money(found.total_value, found.currency),
+        "Profit": "–" if found.profit is None else format_money(found.profit, found.currency),
+        "Mean score": _figure(found.average_score),
+        "Mean score by value": _figure(found.weighted_score),
+        **{f"Return {span}": format_percent(share) for span, share in found.returns.items()},
+    }
+    print_facts(totals)
     for ticker, reason in found.missing.items():
         note(f"{ticker} counts in nothing: {reason}")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "console", "note", "plain", "print_json", "print_table"]
+__all__ = ["Column", "console", "note", "plain", "print_facts", "print_json", "print_table"]
 
 Column: TypeAlias = str | tuple[str, Literal["right"]]
 """A heading; with "right" where figures stand below it."""
@@ -42,6 +42,14 @@ def plain(text: object) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in shown
     )
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print each name with its value behind it."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in facts.items():
+        made.add_row(Text(plain(name)), Text(plain(value)))
+    console().print(made)
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
