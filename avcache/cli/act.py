@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,16 +17,18 @@ from avcache.formats import format_bytes, format_count, format_seconds
 
 __all__ = ["clear", "warmup"]
 
+logger = logging.getLogger(__name__)
+
 
 def clear(
     pattern: Annotated[str, typer.Argument(help="What to drop, such as 'price:*'; there is no default.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    reason: Annotated[str, typer.Option(help="Why: goes to the log.")] = "",
+    reason: Annotated[str, typer.Option(help="Why: for the log, which goes to stderr.")] = "",
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
-    """Drop the keys that match, after showing what that is and what it costs to load it again."""
+    """Drop the keys that match, after showing what and its cost."""
     place = place_of(url)
     plan = place.plan(pattern)
     note(_said(plan))
@@ -36,6 +39,8 @@ def clear(
         raise typer.Exit(FAILED)
     else:
         dropped = place.clear(pattern, reason)
+        if reason:
+            logger.info("cli.clear", extra={"pattern": pattern, "cleared": dropped.keys, "reason": reason})
     if json:
         result = None if dropped is None else {"keys": dropped.keys, "pending": dropped.is_pending}
         print_json({"plan": _record(plan), "cleared": result, "reason": reason})
@@ -51,7 +56,7 @@ def warmup(
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
-    """Load the price and the score of each ticker that is not fresh."""
+    """Load the prices and scores that are not fresh."""
     if not tickers and universe is None:
         raise InvalidInput("tickers", "", "name tickers, or a --universe")
     wanted, outcomes = tickers_of(tickers or [], universe), list[Warmed]()

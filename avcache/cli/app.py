@@ -63,6 +63,7 @@ for command in (
 def main() -> None:
     """Run the command line. Ends with 0, 1 (failed), 2 (bad input), 3 (nothing there) or 130 (Ctrl-C)."""
     logs.configure(logging.ERROR)
-    # What a setting is mistaken for is for whoever typed it.
+    # What is wrong with a setting is for whoever typed it; what was done, and why, for who collects these lines.
     logging.getLogger("avcache.config").setLevel(logging.WARNING)
+    logging.getLogger("avcache.cli").setLevel(logging.INFO)
     app(prog_name="python -m avcache")

@@ -47,7 +47,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=_MOST_ROUNDS, help="How often each is asked.")] = _ROUNDS,
     json: Json = False,
 ) -> None:
-    """What the cache brings on this machine: price, score, ranking, portfolio and REST, cold against cached."""
+    """What the cache brings: cold against cached, on this machine."""
     rows = measure(rounds)
     if json:
         print_json({"rounds": rounds, "rows": [_record(row) for row in rows]})
@@ -111,6 +111,7 @@ def _served(wired: Runtime) -> Iterator[Callable[[str], None]]:
     # Named, so that asyncio knows that it is TCP, and does not wait for more to send: 40 ms for each answer.
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # who asks before the server has begun waits for it
         config = uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="avcache-bench", daemon=True)

@@ -15,17 +15,18 @@ from rich.live import Live
 from rich.text import Text
 
 from avcache import runtime
-from avcache.cli.exits import Failed
+from avcache.cli.exits import Busy
 from avcache.cli.output import console, note, plain, print_facts, print_json
 from avcache.cli.place import CONSOLE, Json, Place, Url, connected, place_of, tickers_of, universes
 from avcache.cli.traffic import KINDS, Kind, Read, Team
-from avcache.errors import InvalidInput, ProviderError
+from avcache.errors import ProviderError
 from avcache.formats import format_age, format_count, format_percent
 from avcache.runtime import Runtime
 
 __all__ = ["demo"]
 
 _MOST_ANALYSTS: Final = 10_000
+_REFRESHES: Final = 4
 _MOST_WAIT: Final = 0.5
 """Seconds between two looks at the time to stop."""
 
@@ -52,7 +53,7 @@ def demo(
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
-    """Realistic traffic: analysts read prices, scores and portfolios by popularity; shows the hit rates of that."""
+    """Analysts at work: realistic traffic, and its hit rates."""
     team = Team(tickers_of([universe or universes().default]), analysts)
     worker = _worker(team, url)
     begun = time.monotonic()
@@ -80,7 +81,7 @@ def _worker(team: Team, url: str) -> Worker:
 
 def _work(team: Team, worker: Worker, chance: random.Random, until: float) -> None:
     begun = time.monotonic()
-    with Live(console=console(is_error=True), auto_refresh=False, transient=True) as live:
+    with Live(console=console(is_error=True), refresh_per_second=_REFRESHES, transient=True) as live:
         for read in team.reads(chance):
             while (left := min(begun + read.at, until) - time.monotonic()) > 0:
                 time.sleep(min(left, _MOST_WAIT))
@@ -89,14 +90,14 @@ def _work(team: Team, worker: Worker, chance: random.Random, until: float) -> No
             worker.read(read)
             if live.console.is_terminal:
                 said = f"{format_age(time.monotonic() - begun)}  {plain(worker.line())}"
-                live.update(Text(said, overflow="ellipsis", no_wrap=True), refresh=True)
+                live.update(Text(said, overflow="ellipsis", no_wrap=True))
 
 
 class Analysts:
     """Reads through the market of this process, on the server that all share."""
 
     def __init__(self, team: Team, wired: Runtime) -> None:
-        market, self._counters = wired.market, wired.cache.counters
+        market, self._cache = wired.market, wired.cache
         self._team = team
         self._reads = self._failed = 0
         self._ask: dict[Kind, Callable[[int], object]] = {
@@ -122,10 +123,11 @@ class Analysts:
     def line(self) -> str:
         rates = "  ".join(f"{kind} {format_percent(self._hit_rate(kind))}" for kind in KINDS)
         failed = f"  {format_count(self._failed)} failed" if self._failed else ""
-        return f"{format_count(self._reads)} reads  hit rates: {rates}{failed}"
+        away = "  (the server is away: memory serves)" if self._cache.state().is_degraded else ""
+        return f"{format_count(self._reads)} reads  hit rates: {rates}{failed}{away}"
 
     def _hit_rate(self, kind: Kind) -> float | None:
-        counts = self._counters.stats().by_namespace.get(kind)
+        counts = self._cache.counters.stats().by_namespace.get(kind)
         return None if counts is None else counts.hit_rate
 
 
@@ -147,9 +149,7 @@ class Warmers:
                 self._outcomes[outcome.result] += 1
                 if outcome.result != "failed":
                     self._cached.add(outcome.ticker)
-        except InvalidInput:
-            raise
-        except Failed:  # another warm-up is under way
+        except Busy:  # with another warm-up
             self._busy += 1
 
     def figures(self) -> dict[str, object]:

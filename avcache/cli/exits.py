@@ -6,7 +6,7 @@ from typing import Final
 
 from avcache.errors import BackendUnavailable, CacheError, ConfigError, InvalidInput
 
-__all__ = ["BAD_INPUT", "FAILED", "NOTHING_THERE", "Failed", "NothingThere", "exit_code"]
+__all__ = ["BAD_INPUT", "FAILED", "NOTHING_THERE", "Busy", "Failed", "NothingThere", "exit_code"]
 
 FAILED: Final = 1
 BAD_INPUT: Final = 2
@@ -15,6 +15,10 @@ NOTHING_THERE: Final = 3
 
 class Failed(CacheError):
     """It was tried, and did not work."""
+
+
+class Busy(Failed):
+    """Something else is under way, and one at a time is allowed."""
 
 
 class NothingThere(CacheError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -13,8 +12,6 @@ from avcache.formats import format_bytes
 from avcache.runtime import Runtime
 
 __all__ = ["Here"]
-
-logger = logging.getLogger(__name__)
 
 _POLL: Final = 0.1
 _LAST_TICKERS: Final = 30.0
@@ -71,9 +68,8 @@ class Here:
         found = self._ops.clearing.plan(pattern)
         return Plan(found.pattern, found.keys, found.is_exact, found.size, found.refill_seconds, found.samples)
 
-    def clear(self, pattern: str, reason: str) -> Dropped:
+    def clear(self, pattern: str, reason: str) -> Dropped:  # noqa: ARG002 - nothing keeps it yet
         cleared = self._ops.clearing.clear(pattern)
-        logger.info("cli.clear", extra={"pattern": pattern, "cleared": int(cleared), "reason": reason})
         if cleared.pending:
             # What is pending is remembered by the process that accepted it, and this one is about to end.
             raise Failed("the server went away: it was not told of all of this; run it again when it is back")
@@ -90,8 +86,9 @@ class Here:
                         told.add(outcome.ticker)
                         yield Warmed(outcome.ticker, outcome.result, outcome.seconds, outcome.reason)
         finally:
-            job.cancel()
-            job.wait(_LAST_TICKERS)
+            if job.is_running:
+                job.cancel()
+                job.wait(_LAST_TICKERS)
 
     def coverage(self, tickers: Sequence[str]) -> Standing:
         found = self._ops.warmup.coverage(tickers)

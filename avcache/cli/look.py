@@ -44,7 +44,7 @@ def keys(
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
-    """The keys that match, soonest to expire first."""
+    """The keys that match; on a server, soonest to expire first."""
     found = place_of(url).keys(pattern, limit)
     if json:
         print_json(
@@ -66,7 +66,7 @@ def keys(
 
 
 def stats(*, url: Url = CONSOLE, json: Json = False) -> None:
-    """What each namespace takes, and (on a server) its hit rate in the last day."""
+    """What each namespace takes; on a server its hit rate of a day."""
     rows, is_exact = place_of(url).sizes()
     total = sum(row.keys for row in rows)
     if json:

@@ -79,7 +79,7 @@ def coverage(
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
-    """How each ticker stands in the cache: fresh, expiring, stale, missing or failed, and why."""
+    """How each ticker stands in the cache: fresh, stale, missing…"""
     found = place_of(url).coverage(tickers_of(words or [universes().default]))
     if json:
         rows = {

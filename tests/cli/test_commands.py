@@ -133,7 +133,10 @@ def test_whatever_is_no_yes_clears_nothing(on_redis: Runtime, typed: str) -> Non
     assert on_redis.cache.exists("price:AAPL")
 
 
-def test_who_says_yes_is_not_asked(on_redis: Runtime) -> None:
+def test_who_says_yes_is_not_asked_and_the_reason_is_logged(
+    on_redis: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "avcache.cli")
     on_redis.cache.set("price:AAPL", 1.0)
 
     done = run("clear", "price:AAPL", "--yes", "--reason", "wrong close", "--json")
@@ -142,6 +145,8 @@ def test_who_says_yes_is_not_asked(on_redis: Runtime) -> None:
     assert done.data["plan"]["samples"] == ["price:AAPL"]
     assert (done.data["plan"]["keys"], done.data["plan"]["exact"]) == (1, True)
     assert (done.data["cleared"], done.data["reason"]) == ({"keys": 1, "pending": False}, "wrong close")
+    (record,) = (record for record in caplog.records if record.getMessage() == "cli.clear")
+    assert vars(record)["reason"] == "wrong close"
 
 
 def test_nobody_is_asked_about_nothing(on_redis: Runtime) -> None:

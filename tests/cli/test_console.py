@@ -159,7 +159,18 @@ def test_without_a_console_there_is_nothing_to_talk_to(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?b", "http://a:0"]
+    "url",
+    [
+        "localhost",
+        "ftp://a",
+        "http://",
+        "http://a:x",
+        "http://u:p@a",
+        "http://a?b",
+        "http://a b",
+        "http://a\x1b[31m/",
+        "http://a:0",
+    ],
 )
 def test_an_address_that_is_none_is_bad_input(url: str) -> None:
     with pytest.raises(InvalidInput, match="http://host:port"):
@@ -194,10 +205,25 @@ def answering(status: int, body: bytes, location: str = "") -> Iterator[tuple[st
         thread.join()
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (404, b"not found"), (200, b"[1]"), (200, b"\xff")])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b"<html>"), (404, b"not found"), (200, b"[1]"), (200, b"{}"), (500, b"{}"), (200, b"\xff")],
+)
 def test_another_server_is_no_console(status: int, body: bytes) -> None:
     with answering(status, body) as (url, _), pytest.raises(NothingThere, match="no console"):
         Remote(url).info()
+
+
+def test_a_host_that_is_none_is_nothing_to_talk_to() -> None:
+    with pytest.raises(NothingThere, match="no console answers"):
+        Remote(f"http://{'ü' * 70}.example").info()
+
+
+def test_a_token_goes_out_as_it_is_set() -> None:
+    with answering(200, b'{"cache_type": "memory"}') as (url, seen):
+        Remote(url, "pässwörd-of-16-letters-€").info()
+
+    assert seen == ["Bearer pässwörd-of-16-letters-€".encode().decode("latin-1")]
 
 
 def test_the_token_follows_no_redirect() -> None:
