@@ -41,7 +41,7 @@ format: $(DEV_STAMP) ## Format, and fix what can be fixed safely
 	$(BIN)/ruff format
 
 bench: $(BENCH_STAMP) ## Measure what the cache brings, then it beside its peers; ARGS="hits bulk" takes some of that
-	PYTHONPATH=. $(BIN)/python benchmarks/payoff.py
+	$(BIN)/python -m avcache bench
 	PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the environment and all caches (logs stay)

@@ -22,7 +22,7 @@ __all__ = ["Settings"]
 
 logger = logging.getLogger(__name__)
 
-_OURS = ("REDIS_", "CACHE_", "AVCACHE_")
+_OURS = ("REDIS_", "CACHE_", "AVCACHE_", "SAMPLE_REPLAY")
 _NOT_SETTINGS = ("AVCACHE_TEST_", "AVCACHE_SKIP_", "AVCACHE_CHROMIUM")
 _SERVER_URL = re.compile(r"rediss?://[^\s/?#]+(/[0-9]*)?(\?\S*)?|unix://\S*/[^\s?]+(\?\S*)?")
 _SENTINEL_URL = re.compile(
@@ -154,6 +154,13 @@ class Settings(BaseSettings):
         "auto",
         description="Source of prices; `auto` is the sample until Yahoo answers (with Redis: always Yahoo); "
         "`csv` is a folder of yours",
+    )
+    sample_replay: float = Field(
+        0,
+        ge=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Days a minute by which the sample's last year is replayed, over and over; 0: it stands still",
     )
     avcache_csv_dir: Path | None = Field(
         None, description="Folder of `AAPL.csv`, `MSFT.parquet` and the like, for the provider `csv`"

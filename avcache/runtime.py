@@ -302,11 +302,17 @@ def _csv_provider(settings: Settings) -> PriceProvider:
     return CsvProvider(settings.avcache_csv_dir, settings.avcache_csv_currency)
 
 
-def _provider(settings: Settings, cache: Cache) -> PriceProvider:
-    from avcache.market.sample import SampleProvider  # noqa: PLC0415 - pandas
+def _sample(settings: Settings) -> PriceProvider:
+    from avcache.market.replay import ReplayedSample  # noqa: PLC0415 - pandas
+    from avcache.market.sample import SampleProvider  # noqa: PLC0415
 
+    sample = SampleProvider()
+    return ReplayedSample(sample, settings.sample_replay) if settings.sample_replay else sample
+
+
+def _provider(settings: Settings, cache: Cache) -> PriceProvider:
     if settings.avcache_provider == "sample":
-        return SampleProvider()
+        return _sample(settings)
     if settings.avcache_provider == "csv":
         return _csv_provider(settings)
     from avcache.market.throttle import Throttle  # noqa: PLC0415
@@ -318,4 +324,4 @@ def _provider(settings: Settings, cache: Cache) -> PriceProvider:
         return yahoo
     from avcache.market.auto import AutoProvider  # noqa: PLC0415
 
-    return AutoProvider(yahoo, SampleProvider())
+    return AutoProvider(yahoo, _sample(settings))

@@ -28,7 +28,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 REDIS_URL = os.environ.get("AVCACHE_TEST_REDIS_URL", "")
 
-_OURS = ("REDIS_", "CACHE_", "AVCACHE_")
+_OURS = ("REDIS_", "CACHE_", "AVCACHE_", "SAMPLE_REPLAY")
 _KEPT = "AVCACHE_TEST_"
 
 

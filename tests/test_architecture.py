@@ -26,7 +26,8 @@ LAYERS = (
     {"ops"},
     {"runtime"},
     {"avcache"},  # the door: avcache/__init__.py
-    {"api", "cli", "ui"},
+    {"api", "ui"},
+    {"cli"},  # its bench serves the API
     {"app", "pages", "__main__"},
 )
 """Lowest first. A new module of avcache/ gets its place here."""

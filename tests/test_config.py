@@ -46,6 +46,7 @@ DEFAULTS: dict[str, object] = {
     "cache_memory_max_bytes": 256 * 2**20,
     "cache_calendar": None,
     "avcache_provider": "auto",
+    "sample_replay": 0,
     "avcache_csv_dir": None,
     "avcache_csv_currency": None,
     "avcache_universes": None,
@@ -204,6 +205,7 @@ BAD = [
     ("CACHE_MEMORY_MAX_BYTES", ["0", "1000", "256MB"], f"{WHOLE}, at least 1,048,576"),
     ("CACHE_CALENDAR", ["X", "New York", "XNYS;"], "the code of an exchange, such as XNYS"),
     ("AVCACHE_PROVIDER", ["Yahoo", "none", "sample,yahoo"], "'auto', 'yahoo', 'sample' or 'csv'"),
+    ("SAMPLE_REPLAY", ["-1", "10001", "nan", "inf", "fast"], f"{NUMBER}, at least 0, at most 10,000"),
     ("AVCACHE_CSV_CURRENCY", ["usd", "$", "DOLLARS"], "three capitals, such as USD"),
     ("AVCACHE_YAHOO_RATE", ["0", "-1", "1001", "nan", "fast"], f"{NUMBER}, more than 0, at most 1,000"),
     ("AVCACHE_YAHOO_URL", ["localhost", "ftp://host", "http://", "http://host/path", "http://a b"], "http://host:port"),
@@ -291,6 +293,7 @@ def test_host_port_and_db_make_an_address(host: str, address: str) -> None:
         ("REDIS_HOTS", "; did you mean REDIS_HOST?"),
         ("CACHE_PRICE_TLL", "; did you mean CACHE_PRICE_TTL?"),
         ("AVCACHE_PROVDER", "; did you mean AVCACHE_PROVIDER?"),
+        ("SAMPLE_REPLAYS", "; did you mean SAMPLE_REPLAY?"),
         ("redis_prt", "; did you mean REDIS_PORT?"),
         ("CACHE_QQQQQQQQQQQQ", ""),
     ],
@@ -600,6 +603,20 @@ def test_effect_of_avcache_provider(build: Build, setting: str, redis_enabled: b
     wired = build({"AVCACHE_PROVIDER": setting, "REDIS_ENABLED": str(redis_enabled), "REDIS_PORT": "1"})
 
     assert wired.market.source == name
+
+
+@pytest.mark.parametrize("provider", ["sample", "auto"])
+def test_effect_of_sample_replay(build: Build, provider: str) -> None:
+    wired = build({"AVCACHE_PROVIDER": provider, "SAMPLE_REPLAY": "2.5"})
+
+    assert wired.market.label.startswith("Sample prices, replayed, day 202")
+    assert wired.market.score("AAPL").as_of <= wired.market.label[-10:]
+
+
+def test_sample_replay_is_nothing_to_other_providers(build: Build) -> None:
+    wired = build({"AVCACHE_PROVIDER": "yahoo", "SAMPLE_REPLAY": "2.5"})
+
+    assert wired.market.label.startswith("Yahoo")
 
 
 def test_effect_of_avcache_yahoo_url(build: Build) -> None:

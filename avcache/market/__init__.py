@@ -6,6 +6,7 @@ Market data and what is computed from it: providers, momentum score, portfolio a
     universe    named lists of tickers, and categories with targets
     provider    the seam to a source of prices, and what every source must deliver
     sample      bundled real prices 2018-2022, no network
+    replay      the sample with a today that moves
     csv_folder  a folder of the user's own files
     price_file  one of them: headings, dates, numbers
     yahoo       Yahoo Finance, the only module that imports yfinance

@@ -11,7 +11,7 @@ import pandas as pd
 
 from avcache.errors import ProviderError
 
-__all__ = ["AROUND_THE_CLOCK", "COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "validate"]
+__all__ = ["AROUND_THE_CLOCK", "COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "source_of", "validate"]
 
 T = TypeVar("T")
 
@@ -85,6 +85,15 @@ class PriceProvider(Protocol):
 
     def fundamentals(self, tickers: Sequence[str]) -> dict[str, Figures | ProviderError]:
         """Return what is known of each of *tickers* besides its prices (nothing, maybe), or why no answer was had."""
+
+
+def source_of(provider: PriceProvider) -> str:
+    """
+    Return under which source the prices of *provider* are kept: its name, unless it has an `edition`, whose prices must
+    not mix with those of its others.
+    """
+    edition: str = getattr(provider, "edition", provider.name)
+    return edition
 
 
 def each(tickers: Iterable[str], fetch: Callable[[str], T]) -> dict[str, T | ProviderError]:

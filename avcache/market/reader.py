@@ -33,7 +33,7 @@ from avcache.market.holdings import Holding, portfolio_key
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.market.portfolio.positions import Position
 from avcache.market.price import Price
-from avcache.market.provider import Figures, PriceHistory, PriceProvider, validate
+from avcache.market.provider import Figures, PriceHistory, PriceProvider, source_of, validate
 from avcache.market.scoring import COMPOSITES, DEFAULT_PROFILE, FACTOR, Score, Subject
 from avcache.market.scoring.components import is_bond_fund
 from avcache.market.scoring.factor import CrossSection, cross_section, factor_scores
@@ -74,6 +74,7 @@ class Reader:
         universe: Sequence[str] = (),
     ) -> None:
         self.provider = provider
+        self.source = source_of(provider)
         self._cache = cache
         self._freshness = freshness
         self._stale = stale
@@ -85,7 +86,7 @@ class Reader:
     @property
     def score_source(self) -> str:
         """Under which source scores are kept: provider, profile and benchmark, and the universe where it matters."""
-        source = f"{self.provider.name}/{self._profile}/{self.provider.benchmark}"
+        source = f"{self.source}/{self._profile}/{self.provider.benchmark}"
         return f"{source}/{self._universe_id}" if self._profile == FACTOR else source
 
     def history(self, ticker: str) -> PriceHistory:
@@ -149,17 +150,15 @@ class Reader:
 
     @cached_property
     def _histories(self) -> Kind[PriceHistory]:
-        return Kind(
-            "history", self._load_histories, records.to_history, self.provider.name, absent_ttl=self._nothing_ttl
-        )
+        return Kind("history", self._load_histories, records.to_history, self.source, absent_ttl=self._nothing_ttl)
 
     @cached_property
     def _prices(self) -> Kind[Price]:
-        return Kind("price", self._load_prices, prices.from_record, self.provider.name)
+        return Kind("price", self._load_prices, prices.from_record, self.source)
 
     @cached_property
     def _fundamentals(self) -> Kind[tuple[Figures, float]]:
-        return Kind("fundamentals", self._load_fundamentals, records.to_figures, self.provider.name)
+        return Kind("fundamentals", self._load_fundamentals, records.to_figures, self.source)
 
     @cached_property
     def _scores(self) -> Kind[Score]:
@@ -211,7 +210,7 @@ class Reader:
         """What is cached of *ticker* from the same source, however old."""
         key = self._histories.key(ticker)
         (entry,) = self._cache.peek_many([key])
-        if entry is None or entry.is_foreign or entry.source != self.provider.name:
+        if entry is None or entry.is_foreign or entry.source != self.source:
             return None
         try:
             return records.to_history(self._cache.peek_value(key))
@@ -338,7 +337,7 @@ class Reader:
             f"universe:{self._universe_id}",
             self._load_universe,
             ttl=fresh_for,
-            source=f"{self.provider.name}/{self.provider.benchmark}",
+            source=f"{self.source}/{self.provider.benchmark}",
             tags=tuple({*self._universe, self.provider.benchmark}),
             stale=core_policy(stale),
         )

@@ -78,9 +78,9 @@ class Market:
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Under which source each kind is kept of a ticker now: provider; of scores also profile and benchmark."""
+        """Under which source each kind is kept of a ticker now: the provider or its edition; of scores, more."""
         reader = self._reader()
-        prices = dict.fromkeys(("price", "history", "fundamentals"), reader.provider.name)
+        prices = dict.fromkeys(("price", "history", "fundamentals"), reader.source)
         return {**prices, "momentum": reader.score_source}
 
     def history(self, ticker: str) -> PriceHistory:

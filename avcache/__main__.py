@@ -1,0 +1,7 @@
+"""`python -m avcache`."""
+
+from __future__ import annotations
+
+from avcache.cli.app import main
+
+main()

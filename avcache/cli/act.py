@@ -1,0 +1,120 @@
+"""Act: clear, warmup."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from avcache.cli.exits import FAILED
+from avcache.cli.output import console, note, plain, print_json, print_table
+from avcache.cli.place import CONSOLE, Json, Place, Plan, Url, Warmed, place_of, tickers_of
+from avcache.errors import CacheError, InvalidInput
+from avcache.formats import format_bytes, format_count, format_seconds
+
+__all__ = ["clear", "warmup"]
+
+logger = logging.getLogger(__name__)
+
+
+def clear(
+    pattern: Annotated[str, typer.Argument(help="What to drop, such as 'price:*'; there is no default.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Annotated[str, typer.Option(help="Why: for the log, which goes to stderr.")] = "",
+    url: Url = CONSOLE,
+    json: Json = False,
+) -> None:
+    """Drop the keys that match, after showing what and its cost."""
+    place = place_of(url)
+    plan = place.plan(pattern)
+    note(_said(plan))
+    if not yes and plan.is_exact and not plan.keys:
+        dropped = None
+    elif not yes and not _confirmed():
+        note("Nothing was cleared.")
+        raise typer.Exit(FAILED)
+    else:
+        dropped = place.clear(pattern, reason)
+        if reason:
+            logger.info("cli.clear", extra={"pattern": pattern, "cleared": dropped.keys, "reason": reason})
+    if json:
+        result = None if dropped is None else {"keys": dropped.keys, "pending": dropped.is_pending}
+        print_json({"plan": _record(plan), "cleared": result, "reason": reason})
+    elif dropped is not None:
+        pending = "; Redis is away, and will be told before it is read again" if dropped.is_pending else ""
+        note(f"Cleared {format_count(dropped.keys)} keys matching {pattern}{pending}.")
+
+
+def warmup(
+    tickers: Annotated[list[str] | None, typer.Argument(help="Such as AAPL NVDA.")] = None,
+    *,
+    universe: Annotated[str | None, typer.Option(help="All tickers of this universe.")] = None,
+    url: Url = CONSOLE,
+    json: Json = False,
+) -> None:
+    """Load the prices and scores that are not fresh."""
+    if not tickers and universe is None:
+        raise InvalidInput("tickers", "", "name tickers, or a --universe")
+    wanted, outcomes = tickers_of(tickers or [], universe), list[Warmed]()
+    try:
+        _warm(place_of(url), wanted, outcomes)
+    except (KeyboardInterrupt, CacheError):
+        if outcomes:  # what is loaded by then is told
+            _tell(wanted, outcomes, json=json)
+        raise
+    _tell(wanted, outcomes, json=json)
+    if any(outcome.result == "failed" for outcome in outcomes):
+        raise typer.Exit(FAILED)
+
+
+def _warm(place: Place, wanted: tuple[str, ...], outcomes: list[Warmed]) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    warming = place.warm(wanted)
+    screen = console(is_error=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("Warming up", total=len(wanted))
+        try:
+            for outcome in warming:
+                outcomes.append(outcome)
+                progress.update(task, advance=1, description=plain(outcome.ticker))
+        finally:
+            close = getattr(warming, "close", None)
+            if close is not None:
+                close()
+
+
+def _tell(wanted: tuple[str, ...], outcomes: list[Warmed], *, json: bool) -> None:
+    outcomes = sorted(outcomes, key=lambda outcome: wanted.index(outcome.ticker))
+    if json:
+        print_json({"tickers": list(wanted), "outcomes": [asdict(outcome) for outcome in outcomes]})
+        return
+    cached = sum(outcome.result != "failed" for outcome in outcomes)
+    rows = [(one.ticker, one.result, format_seconds(one.seconds), one.reason) for one in outcomes]
+    title = f"{cached} of {len(wanted)} tickers are cached"
+    print_table(["Ticker", "Outcome", ("Took", "right"), "Why"], rows, title=title)
+
+
+def _said(plan: Plan) -> str:
+    count = f"{'' if plan.is_exact else 'At least '}{format_count(plan.keys)} keys match {plan.pattern}"
+    facts = [
+        "" if plan.size is None else format_bytes(plan.size),
+        "" if plan.refill_seconds is None else f"{format_seconds(plan.refill_seconds)} to load again",
+    ]
+    more = f" and {format_count(plan.keys - len(plan.samples))} more" if plan.keys > len(plan.samples) else ""
+    samples = f": {', '.join(plan.samples)}{more}" if plan.samples else ""
+    return "; ".join(filter(None, [count, *facts])) + samples
+
+
+def _record(plan: Plan) -> dict[str, object]:
+    return {("exact" if name == "is_exact" else name): value for name, value in asdict(plan).items()}
+
+
+def _confirmed() -> bool:
+    try:
+        return typer.confirm("Clear them?", err=True)
+    except typer.Abort:  # nobody is there to be asked
+        return False
