@@ -20,9 +20,11 @@ from avcache.core.store import AccessObserver, CacheLimits
 from avcache.errors import ConfigError, InvalidInput
 from avcache.market.tickers import parse_ticker
 from avcache.telemetry.access_log import AccessLog
+from avcache.telemetry.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from avcache.backends.board import Board
+    from avcache.backends.facts import FactsReader
     from avcache.backends.wire import Wire
     from avcache.config import Settings
     from avcache.market.freshness import Freshness
@@ -99,6 +101,8 @@ class Runtime:
     totals: Totals | None = None
     shared_board: Board | None = None
     is_started: bool = False
+    facts: FactsReader | None = None
+    neighbours: Neighbours | None = None
 
     @_Part
     def market(self) -> Market:
@@ -122,9 +126,22 @@ class Runtime:
     def ops(self) -> Ops:
         """What an operator may do."""
         from avcache.ops import Ops  # noqa: PLC0415 - needs the market
+        from avcache.ops.doctor import SettingFacts  # noqa: PLC0415
+        from avcache.ops.server import MemoryLimits  # noqa: PLC0415
 
-        rate = self.settings.avcache_yahoo_rate if self.market.source == "yahoo" else None
-        return Ops(self.cache, self.market, self.shared_board or self._own_board(), rate=rate)
+        settings = self.settings
+        shared = self.shared_board or self._own_board()
+        return Ops(
+            self.cache,
+            self.market,
+            shared if self.shared_board is None else self._resilient(self.shared_board),
+            shared,
+            facts=self.facts,
+            limits=MemoryLimits(settings.cache_memory_max_entries, settings.cache_memory_max_bytes),
+            other_workers=None if self.neighbours is None else self.neighbours.others,
+            settings=SettingFacts.of(settings),
+            rate=settings.avcache_yahoo_rate if self.market.source == "yahoo" else None,
+        )
 
     def _own_board(self) -> Board:
         """Of an app its schedules and audit survive a restart; a library leaves no file anywhere."""
@@ -132,11 +149,20 @@ class Runtime:
 
         return MemoryBoard(keep=self.settings.avcache_log_dir / _BOARD_FILE if self.is_started else None)
 
+    def _resilient(self, shared: Board) -> Board:
+        from avcache.backends.board import MemoryBoard  # noqa: PLC0415
+        from avcache.backends.resilient_board import ResilientBoard  # noqa: PLC0415
+
+        notice = getattr(self.cache.backend, "notice", lambda _exc: None)
+        return ResilientBoard(shared, MemoryBoard(), lambda: self.cache.state().is_degraded, notice=notice)
+
     def start(self) -> None:
         """Begin the background work of an app: logs, a first look at Redis, the probe for Yahoo, jobs."""
         self.is_started = True
         if self.access_log is not None:
             self.access_log.start()
+        if self.neighbours is not None:
+            self.neighbours.start()
         look = getattr(self.cache.backend, "start", None)
         if look is not None:
             look()
@@ -156,6 +182,8 @@ class Runtime:
                 end()
         if self.access_log is not None:
             self.access_log.stop()
+        if self.neighbours is not None:
+            self.neighbours.stop()
         if self.flusher is not None:
             self.flusher.stop()
         self.cache.close()
@@ -175,6 +203,8 @@ def build(settings: Settings, *, backend: Backend | None = None) -> Runtime:
     runtime = Runtime(settings, cache, access_log)
     if wire is not None:
         _share_counts(runtime, wire)
+    elif backend is None:
+        runtime.neighbours = Neighbours(settings.avcache_log_dir)
     return runtime
 
 
@@ -223,10 +253,9 @@ def _backend(settings: Settings) -> tuple[Backend, Wire | None]:
 
 def _share_counts(runtime: Runtime, wire: Wire) -> None:
     """What this process counts is told to the others on the same Redis, and what they count is read from there."""
-    from avcache.backends.board import MemoryBoard  # noqa: PLC0415 - as above
-    from avcache.backends.redis_board import RedisBoard  # noqa: PLC0415
+    from avcache.backends.redis_board import RedisBoard  # noqa: PLC0415 - as above
+    from avcache.backends.redis_facts import RedisFacts  # noqa: PLC0415
     from avcache.backends.redis_totals import RedisTotals  # noqa: PLC0415
-    from avcache.backends.resilient_board import ResilientBoard  # noqa: PLC0415
     from avcache.telemetry.flusher import Flusher  # noqa: PLC0415
     from avcache.telemetry.totals import Totals  # noqa: PLC0415
 
@@ -239,9 +268,8 @@ def _share_counts(runtime: Runtime, wire: Wire) -> None:
     flusher = runtime.flusher = Flusher(cache.counters, store, is_away=is_away)
     runtime.totals = Totals(cache.counters, store, lambda: flusher.process, is_away=is_away)
     cache.analytics.figures = runtime.totals
-    notice = getattr(cache.backend, "notice", lambda _exc: None)
-    prefix = runtime.settings.redis_prefix
-    runtime.shared_board = ResilientBoard(RedisBoard(wire, prefix), MemoryBoard(), is_away, notice=notice)
+    runtime.shared_board = RedisBoard(wire, runtime.settings.redis_prefix)
+    runtime.facts = RedisFacts(wire, runtime.settings.redis_prefix)
 
 
 def namespaces(settings: Settings) -> Namespaces:

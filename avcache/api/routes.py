@@ -14,7 +14,20 @@ from starlette.exceptions import HTTPException
 
 from avcache import __version__
 from avcache.api.problems import add_handlers
-from avcache.api.schemas import Cleared, Info, Keys, NamespaceStats, Problem, Stats, TotalStats, WarmedUp
+from avcache.api.schemas import (
+    Cleared,
+    ClearPlan,
+    Coverage,
+    Diagnosis,
+    Finding,
+    Info,
+    Keys,
+    NamespaceStats,
+    Problem,
+    Stats,
+    TotalStats,
+    WarmedUp,
+)
 from avcache.errors import InvalidInput
 from avcache.formats import format_bytes
 from avcache.market.tickers import parse_tickers
@@ -194,14 +207,66 @@ def stats(runtime: Wired) -> Stats:
     return Stats(answer)
 
 
+@reads.get("/plan")
+def plan(
+    runtime: Wired, pattern: Annotated[str, Query(description="What a clear would drop", examples=["price:*"])]
+) -> ClearPlan:
+    """What a clear would drop and what filling it again takes; touches nothing."""
+    found = runtime.ops.clearing.plan(_checked_pattern(runtime, pattern))
+    return ClearPlan(
+        pattern=found.pattern,
+        keys=found.keys,
+        exact=found.is_exact,
+        low=found.low,
+        high=found.high,
+        size_bytes=found.size,
+        refill_seconds=found.refill_seconds,
+        sample_keys=list(found.samples),
+    )
+
+
+@reads.get("/coverage")
+def coverage(
+    runtime: Wired,
+    tickers: Annotated[str, Query(description="Separated by commas, at most 500", examples=["AAPL,NVDA,MSFT"])],
+) -> Coverage:
+    """How each ticker stands: fresh, expiring, stale, missing or failed."""
+    found = runtime.ops.warmup.coverage(parse_tickers(tickers))
+    return Coverage(
+        kinds=list(found.kinds),
+        states={ticker: list(states) for ticker, states in found.rows.items()},
+        reasons=dict(found.reasons),
+        covered=found.covered,
+    )
+
+
+@reads.get("/doctor")
+def doctor(runtime: Wired) -> Diagnosis:
+    """What deserves attention, with its evidence and the step that mends it."""
+    return Diagnosis(
+        findings=[
+            Finding(
+                rule=one.rule,
+                severity=one.severity,
+                what=one.what,
+                evidence=list(one.evidence),
+                why=one.why,
+                step=one.step,
+            )
+            for one in runtime.ops.checkup.findings()
+        ]
+    )
+
+
 @writes.delete("/clear", responses={202: {"model": Cleared, "description": "Accepted; Redis is away"}})
 def clear(
     runtime: Wired,
     response: Response,
     pattern: Annotated[str, Query(description="What to drop; there is no default", examples=["price:*"])],
+    reason: Annotated[str, Query(max_length=500, description="Why, for the record")] = "",
 ) -> Cleared:
     """Drop the keys that match, and say how many went."""
-    cleared = runtime.ops.clearing.clear(_checked_pattern(runtime, pattern), actor=_ACTOR)
+    cleared = runtime.ops.clearing.clear(_checked_pattern(runtime, pattern), actor=_ACTOR, reason=reason)
     if cleared.pending:
         response.status_code = 202
     message = (

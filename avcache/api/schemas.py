@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, RootModel
 
-__all__ = ["Cleared", "Info", "Keys", "Problem", "Stats", "WarmedUp"]
+__all__ = [
+    "ClearPlan",
+    "Cleared",
+    "Coverage",
+    "Diagnosis",
+    "Finding",
+    "Info",
+    "Keys",
+    "Problem",
+    "Stats",
+    "WarmedUp",
+]
 
 
 class Info(BaseModel):
@@ -55,6 +66,45 @@ class TotalStats(BaseModel):
 
 class Stats(RootModel[dict[str, NamespaceStats | TotalStats]]):
     """By namespace (`price`, `momentum`, `portfolio`, and whatever else exists), and `total`."""
+
+
+class ClearPlan(BaseModel):
+    """What a clear would drop."""
+
+    pattern: str
+    keys: int
+    exact: bool = Field(description="All keys were seen; else their number lies between low and high, 95 times in 100")
+    low: int
+    high: int
+    size_bytes: int
+    refill_seconds: float | None = Field(description="What loading them took; null where no entry knows")
+    sample_keys: list[str] = Field(max_length=20)
+
+
+class Coverage(BaseModel):
+    """How tickers stand in each kind."""
+
+    kinds: list[str]
+    states: dict[str, list[str]] = Field(description="By ticker: fresh, expiring, stale, missing or failed")
+    reasons: dict[str, str] = Field(description="By ticker, why it failed")
+    covered: int = Field(description="How many tickers are fresh in every kind")
+
+
+class Finding(BaseModel):
+    """Something that deserves attention."""
+
+    rule: str
+    severity: str = Field(description="problem, warning or advice")
+    what: str
+    evidence: list[str]
+    why: str
+    step: str = Field(description="What mends it")
+
+
+class Diagnosis(BaseModel):
+    """What the doctor finds, most severe first."""
+
+    findings: list[Finding]
 
 
 class Cleared(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from typing import Annotated
 
@@ -17,14 +16,12 @@ from avcache.formats import format_bytes, format_count, format_seconds
 
 __all__ = ["clear", "warmup"]
 
-logger = logging.getLogger(__name__)
-
 
 def clear(
     pattern: Annotated[str, typer.Argument(help="What to drop, such as 'price:*'; there is no default.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    reason: Annotated[str, typer.Option(help="Why: for the log, which goes to stderr.")] = "",
+    reason: Annotated[str, typer.Option(help="Why: for the record of who did what.")] = "",
     url: Url = CONSOLE,
     json: Json = False,
 ) -> None:
@@ -39,8 +36,6 @@ def clear(
         raise typer.Exit(FAILED)
     else:
         dropped = place.clear(pattern, reason)
-        if reason:
-            logger.info("cli.clear", extra={"pattern": pattern, "cleared": dropped.keys, "reason": reason})
     if json:
         result = None if dropped is None else {"keys": dropped.keys, "pending": dropped.is_pending}
         print_json({"plan": _record(plan), "cleared": result, "reason": reason})

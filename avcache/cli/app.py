@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from avcache import runtime
-from avcache.cli import act, bench, demo, look, market
+from avcache.cli import act, bench, demo, doctor, look, market
 from avcache.cli.exits import exit_code
 from avcache.cli.output import note
 from avcache.errors import CacheError
@@ -52,6 +52,7 @@ for command in (
     market.score,
     market.portfolio,
     market.coverage,
+    doctor.doctor,
     act.clear,
     act.warmup,
     bench.bench,
@@ -63,7 +64,6 @@ for command in (
 def main() -> None:
     """Run the command line. Ends with 0, 1 (failed), 2 (bad input), 3 (nothing there) or 130 (Ctrl-C)."""
     logs.configure(logging.ERROR)
-    # What is wrong with a setting is for whoever typed it; what was done, and why, for who collects these lines.
+    # What is wrong with a setting is for whoever typed it.
     logging.getLogger("avcache.config").setLevel(logging.WARNING)
-    logging.getLogger("avcache.cli").setLevel(logging.INFO)
     app(prog_name="python -m avcache")

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from avcache.cli.exits import Failed
-from avcache.cli.place import Dropped, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
+from avcache.cli.place import Dropped, Found, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
 from avcache.core.peek import Peek
 from avcache.formats import format_bytes
 from avcache.runtime import Runtime
 
 __all__ = ["Here"]
 
+_ACTOR: Final = "command line"
 _POLL: Final = 0.1
 _LAST_TICKERS: Final = 30.0
 _DAY: Final = 24 * 3600.0
@@ -68,15 +69,15 @@ class Here:
         found = self._ops.clearing.plan(pattern)
         return Plan(found.pattern, found.keys, found.is_exact, found.size, found.refill_seconds, found.samples)
 
-    def clear(self, pattern: str, reason: str) -> Dropped:  # noqa: ARG002 - nothing keeps it yet
-        cleared = self._ops.clearing.clear(pattern)
+    def clear(self, pattern: str, reason: str) -> Dropped:
+        cleared = self._ops.clearing.clear(pattern, actor=_ACTOR, reason=reason)
         if cleared.pending:
             # What is pending is remembered by the process that accepted it, and this one is about to end.
             raise Failed("the server went away: it was not told of all of this; run it again when it is back")
         return Dropped(int(cleared), is_pending=False)
 
     def warm(self, tickers: Sequence[str]) -> Iterator[Warmed]:
-        job, told = self._ops.warmup.start(tickers), set[str]()
+        job, told = self._ops.warmup.start(tickers, actor=_ACTOR), set[str]()
         try:
             is_over = False
             while not is_over:
@@ -94,6 +95,12 @@ class Here:
         found = self._ops.warmup.coverage(tickers)
         rows = tuple(Stand(ticker, states, found.reasons.get(ticker, "")) for ticker, states in found.rows.items())
         return Standing(found.kinds, rows, found.covered)
+
+    def findings(self) -> list[Found]:
+        return [
+            Found(one.severity, one.what, tuple(one.evidence), one.why, one.step)
+            for one in self._ops.checkup.findings()
+        ]
 
 
 def _row(peek: Peek) -> KeyRow:

@@ -17,6 +17,7 @@ from avcache.runtime import Runtime
 __all__ = [
     "CONSOLE",
     "Dropped",
+    "Found",
     "Json",
     "KeyRow",
     "Keys",
@@ -119,6 +120,17 @@ class Standing:
     covered: int
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the doctor found: a `problem`, a `warning` or an `advice`, and the step that mends it."""
+
+    severity: str
+    what: str
+    evidence: tuple[str, ...]
+    why: str
+    step: str
+
+
 class Place(Protocol):
     """A cache, and what may be done with it. All of it may raise `NothingThere`, `Failed` and `InvalidInput`."""
 
@@ -142,6 +154,9 @@ class Place(Protocol):
 
     def coverage(self, tickers: Sequence[str]) -> Standing:
         """How each of *tickers* stands."""
+
+    def findings(self) -> list[Found]:
+        """What deserves attention, most severe first."""
 
 
 def place_of(url: str) -> Place:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from avcache.cli.exits import Busy, Failed, NothingThere
-from avcache.cli.place import Dropped, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
+from avcache.cli.place import Dropped, Found, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
 from avcache.errors import InvalidInput
 
 __all__ = ["Remote"]
@@ -21,9 +21,7 @@ _WARMUP_PATIENCE: Final = 620.0
 _BATCH: Final = 4
 """Tickers of one warm-up: as many as the console loads at a time. Between two of them it can be stopped."""
 _PAGE: Final = 10_000
-_SAMPLES: Final = 20
 _MOST_SAID: Final = 120
-_KINDS: Final = ("price", "momentum")
 
 
 class Remote:
@@ -52,11 +50,13 @@ class Remote:
         return rows, bool(total["exact"])
 
     def plan(self, pattern: str) -> Plan:
-        names, is_exact = self._names(pattern, _PAGE)
-        return Plan(pattern, len(names), is_exact, None, None, tuple(names[:_SAMPLES]))
+        found = self._ask("GET", "plan", {"pattern": pattern}, wanted=("keys", "exact", "sample_keys"))
+        facts = (found["keys"], bool(found["exact"]), found["size_bytes"], found["refill_seconds"])
+        return Plan(found["pattern"], *facts, tuple(found["sample_keys"]))
 
-    def clear(self, pattern: str, reason: str) -> Dropped:  # noqa: ARG002 - REST takes no reason
-        answer = self._ask("DELETE", "clear", {"pattern": pattern}, wanted=("keys_cleared", "pending"))
+    def clear(self, pattern: str, reason: str) -> Dropped:
+        given = {"pattern": pattern} | ({"reason": reason} if reason else {})
+        answer = self._ask("DELETE", "clear", given, wanted=("keys_cleared", "pending"))
         return Dropped(int(answer["keys_cleared"]), bool(answer["pending"]))
 
     def warm(self, tickers: Sequence[str]) -> Iterator[Warmed]:
@@ -69,13 +69,18 @@ class Remote:
                 yield Warmed(ticker, "cached") if reason is None else Warmed(ticker, "failed", reason=reason)
 
     def coverage(self, tickers: Sequence[str]) -> Standing:
-        """Whether there is anything of each of *tickers*; REST tells no fresh one from a stale one."""
-        there = {key for kind in _KINDS for key in self._names(f"{kind}:*")[0]}
+        found = self._ask("GET", "coverage", {"tickers": ",".join(tickers)}, wanted=("kinds", "states", "reasons"))
         rows = tuple(
-            Stand(ticker, tuple("cached" if f"{kind}:{ticker}" in there else "missing" for kind in _KINDS))
-            for ticker in tickers
+            Stand(ticker, tuple(states), found["reasons"].get(ticker, "")) for ticker, states in found["states"].items()
         )
-        return Standing(_KINDS, rows, sum("missing" not in row.states for row in rows))
+        return Standing(tuple(found["kinds"]), rows, int(found["covered"]))
+
+    def findings(self) -> list[Found]:
+        answer = self._ask("GET", "doctor", wanted=("findings",))
+        return [
+            Found(one["severity"], one["what"], tuple(one["evidence"]), one["why"], one["step"])
+            for one in answer["findings"]
+        ]
 
     def _names(self, pattern: str, limit: int | None = None) -> tuple[list[str], bool]:
         """The keys that match, sorted, and whether these are all; about *limit* of them, None for no limit."""

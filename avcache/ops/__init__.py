@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from avcache.backends.board import Board
+from avcache.backends.facts import FactsReader
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.market.service import Market
+from avcache.ops import server
 from avcache.ops.audit import Audit
+from avcache.ops.checkup import Checkup
 from avcache.ops.clearing import Clearing, ClearWork
+from avcache.ops.doctor import SettingFacts
 from avcache.ops.jobs import Jobs, Worker
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.outages import Outages
+from avcache.ops.scheduled import ScheduledWarmups
+from avcache.ops.schedules import Schedules
+from avcache.ops.server import MemoryLimits
 from avcache.ops.warmup import Warmup, WarmupWork
 
 __all__ = ["Ops"]
@@ -24,13 +31,28 @@ class Ops:
     The operations on one cache, the same for pages, REST, command line and whoever else comes.
 
     Args:
-        board: What the processes on one store tell each other.
+        board: What the processes on one store tell each other; serves within the process while the store is away.
+        shared: The same, but raises while the store is away.
+        facts: Asks the server about itself; None where there is none.
+        limits: Of the store in memory.
+        other_workers: Processes with a store in memory of their own, None where that cannot be known.
         rate: Requests a second that the provider of prices allows; None: any.
         wall: Dates all of it.
     """
 
     def __init__(
-        self, cache: Cache, market: Market, board: Board, *, rate: float | None = None, wall: Clock = time.time
+        self,
+        cache: Cache,
+        market: Market,
+        board: Board,
+        shared: Board | None = None,
+        *,
+        facts: FactsReader | None = None,
+        limits: MemoryLimits | None = None,
+        other_workers: Callable[[], Sequence[int] | None] | None = None,
+        settings: SettingFacts | None = None,
+        rate: float | None = None,
+        wall: Clock = time.time,
     ) -> None:
         self.board = board
         self.audit = Audit(board, wall)
@@ -39,12 +61,26 @@ class Ops:
         self.keyspace = Keyspace(cache, board, wall=wall)
         self.clearing = Clearing(cache, self.keyspace, self.jobs, self.audit, wall=wall)
         self.warmup = Warmup(cache, market, self.jobs, self.audit, rate=rate)
+        self.schedules = Schedules(
+            board if shared is None else shared, wall, known_universe=lambda name: name in market.universes.names
+        )
+        self.checkup = Checkup(
+            cache,
+            self.keyspace,
+            self.outages,
+            lambda: server.look(cache, facts, limits=limits, wall=wall),
+            other_workers=other_workers or (lambda: ()),
+            settings=settings or SettingFacts(),
+            wall=wall,
+        )
+        scheduled = ScheduledWarmups(self.schedules, self.warmup, lambda: market.universes, wall)
         self.worker = Worker(
             board,
             self.jobs,
             [ClearWork(cache, self.keyspace, self.audit), WarmupWork(cache, market, self.audit)],
-            [self.keyspace],
+            [self.keyspace, scheduled],
             watch=self.outages.tick,
+            on_ended=scheduled.ended,
             wall=wall,
         )
 

@@ -212,6 +212,7 @@ class Warmup:
         ahead: bool = False,
         rate: float | None = None,
         seconds: float | None = None,
+        schedule: Mapping[str, Any] | None = None,
     ) -> WarmupJob:
         """
         Begin to load what is not fresh, and return at once.
@@ -220,6 +221,7 @@ class Warmup:
             ahead: Load anew what expires soon, too.
             rate: Most tickers a second that are begun; None: as many as the provider allows.
             seconds: After so many no further ticker is begun.
+            schedule: Which run of which schedule this is.
 
         Raises:
             InvalidInput: Some of *tickers* are none, or a number is out of bounds; nothing was begun.
@@ -232,7 +234,7 @@ class Warmup:
         what = {"tickers": self._by_popularity(names), "kinds": list(kinds), "ahead": ahead}
         job = self._jobs.submit(
             _KIND,
-            what | {"rate": rate, "seconds": seconds},
+            what | {"rate": rate, "seconds": seconds} | ({} if schedule is None else {"schedule": dict(schedule)}),
             actor=actor,
             reason=reason,
             total=len(names),

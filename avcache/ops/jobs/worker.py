@@ -31,6 +31,7 @@ _TICK: Final = 0.25
 _TOLD_EVERY: Final = 0.2
 _HEARTBEAT: Final = 1.0
 _STOP_PATIENCE: Final = 10.0
+_CHORE_PAUSE: Final = 1.0
 
 
 class Stopped(Exception):
@@ -126,6 +127,7 @@ class Worker:
 
     Args:
         watch: Called with every look, whoever leads.
+        on_ended: Told of every job that ended here.
         wall: Dates; the monotonic clock measures.
     """
 
@@ -137,6 +139,7 @@ class Worker:
         chores: Sequence[Chore] = (),
         *,
         watch: Callable[[], None] = lambda: None,
+        on_ended: Callable[[Job], None] = lambda _job: None,
         wall: Clock = time.time,
     ) -> None:
         self._board = board
@@ -144,6 +147,8 @@ class Worker:
         self._works: Mapping[str, Work] = {work.kind: work for work in works}
         self._chores = tuple(chores)
         self._watch = watch
+        self._on_ended = on_ended
+        self._put_off: set[str] = set()
         self._wall = wall
         self._token = ""
         self._ours_until = 0.0
@@ -270,12 +275,19 @@ class Worker:
         except BackendError:
             logger.warning("job.not_closed", extra={"job": job.id})
         logger.info("job.ended", extra={"job": job.id, "kind": job.kind, "state": state, "result": result})
+        self._on_ended(ended)
 
     def _tick(self, chore: Chore) -> None:
         try:
             chore.tick(lambda: self.is_leader)
-        except (BackendError, Stopped) as exc:
-            logger.info("chore.put_off", extra={"chore": chore.name, "reason": str(exc)})
-        except Exception:
-            logger.exception("chore.failed", extra={"chore": chore.name})
-        self._stopping.wait(1.0)
+        except Exception as exc:
+            if chore.name not in self._put_off:  # told once, not with every tick
+                logger.warning("chore.put_off", exc_info=not isinstance(exc, CacheError), extra=_why(chore, exc))
+            self._put_off.add(chore.name)
+        else:
+            self._put_off.discard(chore.name)
+        self._stopping.wait(_CHORE_PAUSE)
+
+
+def _why(chore: Chore, exc: Exception) -> dict[str, str]:
+    return {"chore": chore.name, "reason": str(exc)}

@@ -48,7 +48,7 @@ def read_cached(runtime: Runtime, tickers: Sequence[str]) -> CachedScores:
         except ProviderError:  # it has expired since the look, and could not be loaded
             continue
     trends: dict[str, list[float]] = {}
-    for ticker in _present(runtime, "history", tuple(scores), market.source):
+    for ticker in _present(runtime, "history", tuple(scores), market.sources["history"]):
         record = cache.peek_value(f"history:{ticker}")
         if record is not MISS:
             trends[ticker] = record["prices"]["adj_close"].dropna().tail(_TREND_ROWS).tolist()
@@ -58,7 +58,7 @@ def read_cached(runtime: Runtime, tickers: Sequence[str]) -> CachedScores:
 
 def read_history(runtime: Runtime, ticker: str) -> PriceHistory | None:
     """Return the prices of *ticker* if they are cached, counted as a read."""
-    if not _present(runtime, "history", [ticker], runtime.market.source):
+    if not _present(runtime, "history", [ticker], runtime.market.sources["history"]):
         return None
     try:
         return runtime.market.history(ticker)

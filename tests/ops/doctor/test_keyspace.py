@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from avcache.core.peek import Peek
 from avcache.ops.doctor import Action, NamespaceFacts, SettingFacts, examine
 from avcache.ops.forecast import Cliff, forecast
+from tests.ops.census import Kept, snapshot
 from tests.ops.doctor.cases import facts, find, rules
 
 
@@ -41,12 +41,9 @@ def test_of_many_namespaces_five_are_named() -> None:
 
 @pytest.mark.parametrize(("together", "expected"), [(9, []), (10, ["ttl_cliff"])])
 def test_ten_keys_that_expire_in_one_minute_are_a_cliff(together: int, expected: list[str]) -> None:
-    entries = [
-        Peek(f"price:{at}", "price", 100, 600, written_at=0, ttl=3600, ttl_left=600, load_seconds=0.5)
-        for at in range(together)
-    ]
+    entries = [Kept(f"price:{at}", left=610, ttl=3600) for at in range(together)]
 
-    assert rules(facts(cliffs=forecast(entries).cliffs)) == expected
+    assert rules(facts(cliffs=forecast(snapshot(entries)).cliffs)) == expected
 
 
 @pytest.mark.parametrize(("seconds", "severity"), [(59.9, "advice"), (60.0, "warning")])
