@@ -128,20 +128,21 @@ class Totals:
         Counts of the whole minutes from *start* to *end* (wall clock), or quarters of an hour more than 25 hours ago.
 
         None: nobody counted then, it is more than 49 hours ago, or what the others counted then cannot be read now.
-        Only this reads what lies before that which `stats`, `series` and `by_process` were asked for, and no more of it
-        than the window; once.
+        Their minutes of that window, and no others, are read when it is first asked for.
         """
         span = _span(start, end, int(self._clock() // 60))
-        mine, others = self._counters.between(span.start * 60.0, span.stop * 60.0), self._known_of(span)
-        if others is None:
-            return None
-        there = [one for one in others if one.process.first < span.stop and one.last_seen >= span.start * 60]
-        begins = [one.process.first * 60.0 for one in there] + ([] if mine is None else [mine.since])
+        mine = self._counters.between(span.start * 60.0, span.stop * 60.0)
+        begins = [] if mine is None else [mine.since]
+        rows: dict[str, list[bytes]] = {}
+        with self._mutex:  # to the end: minutes that become a quarter meanwhile would be there twice, or not at all
+            if not self._can_tell(span):
+                return None
+            for other in self._others.values():
+                if other.process.first < span.stop and other.last_seen >= span.start * 60:
+                    begins.append(other.process.first * 60.0)
+                    other.collect(rows, span.start, span.stop)
         if not begins:
             return None
-        rows: dict[str, list[bytes]] = {}
-        for other in there:
-            other.collect(rows, span.start, span.stop)
         by_namespace = {} if mine is None else mine.by_namespace
         return Stats(_added(by_namespace, sums(rows)), max(span.start * 60.0, min(begins)))
 
@@ -174,11 +175,10 @@ class Totals:
             self._refresh(last, is_wanted=is_longer)
             return list(self._others.values())
 
-    def _known_of(self, span: range) -> list[Other] | None:
-        """The other processes, with their minutes in *span*; None if some of these could not be read."""
-        with self._mutex:
-            self._refresh(int(self._clock() // 60), span, is_wanted=not self._has(span))
-            return list(self._others.values()) if self._has(span) else None
+    def _can_tell(self, span: range) -> bool:
+        """Read the others' minutes in *span*, if need be; whether all of them are there."""
+        self._refresh(int(self._clock() // 60), span, is_wanted=not self._has(span))
+        return self._has(span)
 
     def _has(self, span: range) -> bool:
         """Whether each minute in *span* was read at least once."""

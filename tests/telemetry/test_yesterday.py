@@ -133,6 +133,18 @@ def test_minutes_of_long_ago_are_kept_in_quarters_and_not_read_again(nodes: list
         assert (len(other._quarters), other._minutes, other._final) == (1 + 8 * 4, {}, set())
 
 
+def test_a_quarter_of_which_a_part_was_read_is_read_to_its_end(nodes: list[Node], clock: ManualClock) -> None:
+    work(nodes, clock, 60)
+    clock.advance(DAY - 3600)
+    reader = nodes[0]
+    reader.totals.between(FIRST_QUARTER_ENDS + 300, FIRST_QUARTER_ENDS + 600)
+    clock.advance(3 * 3600)
+    reader.totals._next_reading = 0.0
+    reader.totals.stats(60)
+
+    assert hits_of(reader.totals, FIRST_QUARTER_ENDS, FIRST_QUARTER_ENDS + 900) == 3 * 15
+
+
 def test_what_was_dropped_is_forgotten(nodes: list[Node], clock: ManualClock) -> None:
     work(nodes, clock, 40)
     clock.advance(DAY)
