@@ -9,8 +9,8 @@ from avcache.backends.wire import pairs_of, translated
 
 __all__ = ["RedisTotals"]
 
-_KEPT: Final = 25 * 3600
-"""Seconds: a day, and an hour in which those who were away may still add to it."""
+_KEPT: Final = 50 * 3600
+"""Seconds: two days, so that today can be held against yesterday, and what those who were away may still add."""
 
 _BATCH: Final = 500
 
@@ -25,7 +25,7 @@ class _Wire(Protocol):
 
 class RedisTotals:
     """
-    Keys below `<prefix>!t:`, all of which expire after 25 hours.
+    Keys below `<prefix>!t:`, all of which expire after 50 hours.
 
     Every method raises `BackendUnavailable` (no answer) or `BackendError` (refused).
     """
@@ -49,7 +49,7 @@ class RedisTotals:
         self._ask("write totals", commands)
 
     def processes(self) -> dict[str, float]:
-        """All processes of the last day, and when each was last seen."""
+        """All processes of the last two days, and when each was last seen."""
         with translated("read totals"):
             (found,) = self._ask("read totals", [("ZRANGE", self._processes, 0, -1, "WITHSCORES")])
             return {process.decode(errors="replace"): float(seen) for process, seen in pairs_of(found)}

@@ -11,7 +11,8 @@ from dataclasses import replace
 from avcache.clock import Clock
 from avcache.core.counters import Counters
 from avcache.errors import BackendError
-from avcache.telemetry.totals import MINUTES_LATE, Process, TotalsStore, encode
+from avcache.telemetry.others import MINUTES_LATE, Process, encode
+from avcache.telemetry.totals import TotalsStore
 
 __all__ = ["Flusher"]
 

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import secrets
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Final, Protocol
-
-import msgspec
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from avcache.clock import Clock
-from avcache.core.counters import LOAD_BOUNDS, Counters, Counts, Stats
+from avcache.core.counters import Counters
+from avcache.core.counts import Counts, Stats
 from avcache.errors import BackendError
+from avcache.telemetry.others import FAR_MINUTES, NEAR_MINUTES, QUARTER, Other, Process, sum_rows, sums
 
-__all__ = ["MINUTES_LATE", "Process", "Totals", "TotalsStore", "Worker", "decode", "encode"]
+__all__ = ["Totals", "TotalsStore", "Worker"]
 
 logger = logging.getLogger(__name__)
 
-MINUTES_LATE: Final = 60
-"""How many minutes a process still writes that it could not write in time."""
-
-_KEPT_MINUTES = 24 * 60
+_DAY_MINUTES = 24 * 60
 _FRESH_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
 _SILENT_SECONDS = 10.0
-_NO_TIMES = [0] * len(LOAD_BOUNDS)
-_decoder = msgspec.msgpack.Decoder(Counts)
+_NOTHING_MORE = range(0)
 
 
 class TotalsStore(Protocol):
@@ -42,57 +35,12 @@ class TotalsStore(Protocol):
         ...
 
     def processes(self) -> dict[str, float]:
-        """All processes of the last day, and when each was last seen."""
+        """All processes of the last two days, and when each was last seen."""
         ...
 
     def read(self, wanted: Sequence[tuple[str, int]]) -> list[dict[str, bytes]]:
         """The totals by namespace of each (process, minute), in their order; empty where nothing was written."""
         ...
-
-
-def encode(counts: Counts) -> bytes:
-    """The figures that are not 0, by name: a process of another version takes those that it knows."""
-    figures = {name: value for name, value in asdict(counts).items() if value and value != _NO_TIMES}
-    return msgspec.msgpack.encode(figures)
-
-
-def decode(raw: bytes) -> Counts | None:
-    """What `encode` wrote; None for what it did not."""
-    try:
-        counts = _decoder.decode(raw)
-    except msgspec.DecodeError:
-        return None
-    # Of a version with other bounds: how long its loads took is not told by ours.
-    if len(counts.load_times) != len(LOAD_BOUNDS):
-        counts.load_times = list(_NO_TIMES)
-    return counts if math.isfinite(counts.load_seconds) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """Who counts. A restart is another process; *first* is the minute (of the epoch) with which its totals begin."""
-
-    host: str
-    pid: int
-    first: int
-    nonce: str
-
-    @classmethod
-    def here(cls, first: int) -> Process:
-        """This process, counting from minute *first*."""
-        return cls(socket.gethostname(), os.getpid(), first, secrets.token_hex(4))
-
-    @classmethod
-    def parse(cls, text: str) -> Process | None:
-        """The process that calls itself *text*; None if none does."""
-        try:
-            host, pid, first, nonce = text.rsplit(":", 3)
-            return cls(host, int(pid), int(first), nonce)
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.pid}:{self.first}:{self.nonce}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +63,7 @@ class Worker:
 class Totals:
     """
     The figures of all processes on one store. Of this process they are those of its own counters, to the moment; of
-    the others what they last wrote, in whole minutes, for a day back.
+    the others what they last wrote, in whole minutes.
 
     Args:
         me: Says which process this one is, as it writes itself.
@@ -139,7 +87,7 @@ class Totals:
         self._clock = clock
         self._is_away = is_away
         self._mutex = threading.Lock()
-        self._others: dict[str, _Other] = {}
+        self._others: dict[str, Other] = {}
         self._minutes_back = 0
         self._next_reading = 0.0
         self._is_failing = False
@@ -153,10 +101,10 @@ class Totals:
         first = _first_minute(now, window)
         others = self._known(first)
         for other in others:
-            other.collect(first, rows)
-        began = min([mine.since, *(other.process.first * 60.0 for other in others)])
+            other.collect(rows, first)
+        began = min([mine.since, *(other.process.first * 60.0 for other in others if other.last_seen >= first * 60)])
         since = began if window is None else max(began, now - window)
-        return Stats(_added(mine.by_namespace, _sums(rows)), since)
+        return Stats(_added(mine.by_namespace, sums(rows)), since)
 
     def series(self, window: float, step: float) -> tuple[list[float], dict[str, list[Counts]]]:
         """
@@ -168,42 +116,82 @@ class Totals:
         begins, made = self._counters.series(window, width * 60)
         first, cells = int(begins[0]) // 60, dict[tuple[str, int], list[bytes]]()
         for other in self._known(first):
-            for minute, totals in other.since(first):
+            for minute, totals in other.within(first):
                 for name, row in totals.items():
                     cells.setdefault((name, min((minute - first) // width, len(begins) - 1)), []).append(row)
         for (name, at), rows in cells.items():
-            made.setdefault(name, [Counts() for _ in begins])[at].add(_sum(rows))
+            made.setdefault(name, [Counts() for _ in begins])[at].add(sum_rows(rows))
         return begins, made
 
-    def by_process(self, window: float) -> list[Worker]:
-        """Each process that lives, or did within the last *window* seconds; by host and number."""
+    def between(self, start: float, end: float) -> Stats | None:
+        """
+        Counts of the whole minutes from *start* to *end* (wall clock), or quarters of an hour more than 25 hours ago.
+
+        None: nobody counted then, it is more than 49 hours ago, or what the others counted then cannot be read now.
+        Their minutes of that window, and no others, are read when it is first asked for.
+        """
+        span = _span(start, end, int(self._clock() // 60))
+        mine = self._counters.between(span.start * 60.0, span.stop * 60.0)
+        begins = [] if mine is None else [mine.since]
+        rows: dict[str, list[bytes]] = {}
+        with self._mutex:  # to the end: minutes that become a quarter meanwhile would be there twice, or not at all
+            if not self._can_tell(span):
+                return None
+            for other in self._others.values():
+                if other.process.first < span.stop and other.last_seen >= span.start * 60:
+                    begins.append(other.process.first * 60.0)
+                    other.collect(rows, span.start, span.stop)
+        if not begins:
+            return None
+        by_namespace = {} if mine is None else mine.by_namespace
+        return Stats(_added(by_namespace, sums(rows)), max(span.start * 60.0, min(begins)))
+
+    def by_process(self, window: float | None) -> list[Worker]:
+        """
+        Each process that lives, or did within the last *window* seconds; by host and number.
+
+        None: this one since its start, the others for a day.
+        """
         now, me = self._clock(), self._me()
         first = _first_minute(now, window)
+        oldest = first * 60.0 if window is None else now - window
         workers = [Worker(me, now, is_alive=True, is_this=True, stats=self._counters.stats(window))]
         for other in self._known(first):
-            if other.last_seen >= min(now - window, now - _SILENT_SECONDS):
+            if other.last_seen >= min(oldest, now - _SILENT_SECONDS):
                 rows: dict[str, list[bytes]] = {}
-                other.collect(first, rows)
-                stats = Stats(_sums(rows), max(other.process.first * 60.0, now - window))
+                other.collect(rows, first)
+                stats = Stats(sums(rows), max(other.process.first * 60.0, oldest))
                 is_alive = other.last_seen >= now - _SILENT_SECONDS
                 workers.append(Worker(other.process, other.last_seen, is_alive, is_this=False, stats=stats))
         return sorted(workers, key=lambda worker: (worker.process.host, worker.process.pid, worker.process.first))
 
-    def _known(self, first: int) -> list[_Other]:
+    def _known(self, first: int) -> list[Other]:
         """The other processes, with their minutes from *first* on as far as they could be read."""
         with self._mutex:
             last = int(self._clock() // 60)
             is_longer = last - first > self._minutes_back
             # As far back as anybody ever asked: a minute that is complete is read once, so that costs nothing more.
             self._minutes_back = max(self._minutes_back, last - first)
-            is_due = time.monotonic() >= self._next_reading or (is_longer and not self._is_failing)
-            if is_due and not self._is_away():
-                self._refresh(last)
+            self._refresh(last, is_wanted=is_longer)
             return list(self._others.values())
 
-    def _refresh(self, last: int) -> None:
+    def _can_tell(self, span: range) -> bool:
+        """Read the others' minutes in *span*, if need be; whether all of them are there."""
+        self._refresh(int(self._clock() // 60), span, is_wanted=not self._has(span))
+        return self._has(span)
+
+    def _has(self, span: range) -> bool:
+        """Whether each minute in *span* was read at least once."""
+        is_known = self.others_as_of is not None
+        return is_known and not any(other.unread(span) for other in self._others.values())
+
+    def _refresh(self, last: int, more: range = _NOTHING_MORE, *, is_wanted: bool) -> None:
+        """Read what is not complete, and *more*, once a second; if something *is_wanted* that is not there: now."""
+        is_due = time.monotonic() >= self._next_reading or (is_wanted and not self._is_failing)
+        if not is_due or self._is_away():
+            return
         try:
-            self._read(last - self._minutes_back, last)
+            self._read(range(last - self._minutes_back, last + 1), more)
         except BackendError as exc:
             self._next_reading = time.monotonic() + _PAUSE_SECONDS
             if not self._is_failing:
@@ -216,76 +204,42 @@ class Totals:
             logger.info("totals.readable")
         self._is_failing = False
 
-    def _read(self, first: int, last: int) -> None:
+    def _read(self, recent: range, more: range) -> None:
         seen = self._store.processes()
         others = {text: self._other(text, last_seen) for text, last_seen in seen.items()}
         known = {text: other for text, other in others.items() if other is not None}
-        wanted = [(text, minute) for text, other in known.items() for minute in other.missing(first, last)]
+        wanted = [
+            (text, minute) for text, other in known.items() for minute in {*other.missing(recent), *other.missing(more)}
+        ]
         for (text, minute), raw in zip(wanted, self._store.read(wanted), strict=True):
-            known[text].learn(minute, raw, last)
+            known[text].learn(minute, raw, recent[-1])
+        for other in known.values():
+            other.age(recent[-1])
         self._others = known
 
-    def _other(self, text: str, last_seen: float) -> _Other | None:
+    def _other(self, text: str, last_seen: float) -> Other | None:
         process = Process.parse(text)
         if process is None or process.nonce == self._me().nonce or not math.isfinite(last_seen):
             return None
-        other = self._others.get(text) or _Other(process)
+        other = self._others.get(text) or Other(process)
         other.last_seen = last_seen
         return other
 
 
-class _Other:
-    """Another process and its minutes, as far as they were read; the figures are packed."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.last_seen = 0.0
-        self._minutes: dict[int, dict[str, bytes]] = {}
-        self._final: set[int] = set()
-
-    def since(self, first: int) -> Iterator[tuple[int, dict[str, bytes]]]:
-        # A list: another thread may read on meanwhile.
-        return ((minute, totals) for minute, totals in list(self._minutes.items()) if minute >= first)
-
-    def collect(self, first: int, rows: dict[str, list[bytes]]) -> None:
-        """Add the figures from minute *first* on to *rows*, by namespace."""
-        for _, totals in self.since(first):
-            for name, row in totals.items():
-                rows.setdefault(name, []).append(row)
-
-    def missing(self, first: int, last: int) -> list[int]:
-        """The minutes that have to be read, again or for the first time."""
-        ended = min(last, int(self.last_seen // 60))
-        span = range(max(first, self.process.first, last - _KEPT_MINUTES), ended + 1)
-        return [minute for minute in span if minute not in self._final]
-
-    def learn(self, minute: int, raw: Mapping[str, bytes], last: int) -> None:
-        found = {name: decode(data) for name, data in raw.items()}
-        self._minutes[minute] = {name: counts.pack() for name, counts in found.items() if counts is not None}
-        # With what it writes a process says that it lives: seen after a minute's end, it has written that minute.
-        if self.last_seen >= (minute + 1) * 60 or minute < last - MINUTES_LATE:
-            self._final.add(minute)
-        for old in [one for one in self._minutes if one < last - _KEPT_MINUTES]:
-            del self._minutes[old]
-            self._final.discard(old)
-
-
 def _first_minute(now: float, window: float | None) -> int:
     """The minute in which the window begins."""
-    oldest = int(now // 60) - _KEPT_MINUTES
+    oldest = int(now // 60) - _DAY_MINUTES
     return oldest if window is None else max(oldest, int(max(0.0, now - window) // 60))
 
 
-def _sum(rows: Sequence[bytes]) -> Counts:
-    if len(rows) == 1:
-        return Counts.unpack(rows[0])
-    import numpy as np  # noqa: PLC0415 - of a day of four processes there are 35,000: 5 ms instead of 100
-
-    return Counts.unpack(np.frombuffer(b"".join(rows)).reshape(len(rows), -1).sum(axis=0).tobytes())
+def _span(start: float, end: float, last: int) -> range:
+    """The minutes of a window, as far as they are kept: long ago from quarter to quarter."""
+    first, stop = (_whole(int(moment // 60), last) for moment in (start, end))
+    return range(max(first, _whole(last - FAR_MINUTES, last)), min(stop, last + 1))
 
 
-def _sums(rows: Mapping[str, Sequence[bytes]]) -> dict[str, Counts]:
-    return {name: _sum(some) for name, some in rows.items()}
+def _whole(minute: int, last: int) -> int:
+    return minute if minute >= last - NEAR_MINUTES else minute - minute % QUARTER
 
 
 def _added(mine: Mapping[str, Counts], others: Mapping[str, Counts]) -> dict[str, Counts]:

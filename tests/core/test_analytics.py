@@ -29,6 +29,9 @@ class OfAll:
     def series(self, window: float, step: float) -> tuple[list[float], dict[str, list[Counts]]]:
         raise NotImplementedError
 
+    def between(self, start: float, end: float) -> Stats | None:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def counters() -> Counters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -326,17 +327,148 @@ def test_the_minutes_of_an_hour_are_told_one_by_one(counters: Counters, clock: M
     assert counters.minutes(first + 3) == {}
 
 
-def test_a_busy_day_of_all_namespaces_stays_small(clock: ManualClock) -> None:
+def test_three_busy_days_stay_small(clock: ManualClock) -> None:
     counters = Counters(clock)
-    for _ in range(24 * 360 + 10):
+    for _ in range(3 * 24 * 360 + 10):
         counters.of("price").hits += 1
         clock.advance(BUCKET_SECONDS)
         counters.roll(clock())
 
-    place = counters._places["price"]
-    assert len(place._fine._rows) < 370
-    assert len(place._coarse._rows) < 1445
+    fine, minutes, quarters = counters._places["price"]._courses
+    assert len(fine._rows) < 370
+    assert len(minutes._rows) < 25 * 60 + 10
+    assert len(quarters._rows) < 49 * 4 + 5
     assert counters.stats(3600).total.hits == 359
+
+
+def between(counters: Counters, start: float, end: float) -> int | None:
+    """Hits."""
+    found = counters.between(start, end)
+    return None if found is None else found.total.hits
+
+
+def test_a_window_of_yesterday_counts_what_happened_within_it(counters: Counters, clock: ManualClock) -> None:
+    began = clock()
+    counters.count("price", "hits", 1)
+    clock.advance(3600)
+    counters.count("price", "hits", 10)
+    counters.count("momentum", "misses", 5)
+    clock.advance(60)
+    counters.count("price", "hits", 100)
+    clock.advance(23 * 3600)
+    counters.count("price", "hits", 1000)
+
+    assert between(counters, began + 3600, began + 3660) == 10
+    assert between(counters, began, began + 3660) == 11
+    assert between(counters, began, began + 4000) == 111
+    assert between(counters, began + 5000, began + 9000) == 0
+    assert between(counters, began + 3600, clock() + 10) == 1110
+    found = counters.between(began + 3600, began + 3660)
+    assert found is not None
+    assert found.by_namespace["momentum"].misses == 5
+
+
+def test_within_the_hour_a_window_of_the_past_is_exact_to_ten_seconds(counters: Counters, clock: ManualClock) -> None:
+    for _ in range(6):
+        counters.count("price", "hits")
+        clock.advance(10)
+
+    assert between(counters, 1_000_000, 1_000_030) == 3
+    assert between(counters, 1_000_009, 1_000_039) == 3
+
+
+def test_a_window_that_ended_before_counting_began_is_unknown(counters: Counters, clock: ManualClock) -> None:
+    clock.advance(7200)
+
+    assert counters.between(990_000, 1_000_000) is None
+    found = counters.between(990_000, 1_000_010)
+    assert found is not None
+    assert found.since == 1_000_000
+
+
+def test_what_is_too_long_ago_is_unknown_and_a_window_begins_where_knowing_does(clock: ManualClock) -> None:
+    counters = Counters(clock)
+    for _ in range(60):
+        hit(counters, clock)
+        clock.advance(3600)
+
+    assert counters.between(clock() - 55 * 3600, clock() - 50 * 3600) is None
+    found = counters.between(clock() - 55 * 3600, clock() - 40 * 3600)
+    assert found is not None
+    assert 0 <= found.since - (clock() - 49 * 3600) + 900 <= 900
+    assert found.total.hits == 9
+
+
+@pytest.mark.parametrize(("hours_ago", "step"), [(0, 10), (20, 60), (40, 900)])
+def test_a_window_says_where_its_first_step_begins(
+    counters: Counters, clock: ManualClock, hours_ago: int, step: int
+) -> None:
+    clock.advance(48 * 3600)
+    start = clock() - hours_ago * 3600 - 25
+
+    found = counters.between(start, clock())
+
+    assert found is not None
+    assert found.since == start // step * step
+
+
+def test_a_window_that_ends_before_it_starts_holds_nothing(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    clock.advance(600)
+
+    assert between(counters, clock(), clock() - 590) == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9000)), min_size=1, max_size=60),
+    st.integers(0, 24 * 60),
+    st.integers(0, 24 * 60),
+)
+def test_a_past_window_of_whole_steps_holds_what_was_counted_in_it(
+    events: list[tuple[int, int]], minutes_ago: int, minutes: int
+) -> None:
+    clock, seen = ManualClock(1_000_000.0), list[tuple[float, int]]()
+    counters = Counters(clock)
+    for hits, seconds in events:
+        clock.advance(seconds)
+        counters.roll(clock())
+        counters.of("price").hits += hits
+        seen.append((clock(), hits))
+    clock.advance(3600)
+    end = (clock() - minutes_ago * 60) // 60 * 60
+    start = (end - minutes * 60) // 60 * 60
+    if clock() - start > 25 * 3600:
+        start -= start % 900
+
+    wanted = sum(hits for at, hits in seen if start <= at < end)
+    assert between(counters, start, end) == (wanted if end > 1_000_000.0 else None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-7200, 7200)), max_size=60), st.integers(0, 2 * 24 * 3600))
+def test_whatever_the_clock_does_no_past_window_is_negative(moves: list[tuple[int, int]], ago: int) -> None:
+    clock = ManualClock(10_000_000.0)
+    counters = Counters(clock)
+    for hits, seconds in moves:
+        counters.of("price").hits += hits
+        clock.advance(seconds)
+        counters.roll(clock())
+
+    edges = [clock() - 2 * 24 * 3600, clock() - ago, clock() + 10]
+    parts = [between(counters, start, end) or 0 for start, end in pairwise(edges)]
+
+    assert all(part >= 0 for part in parts)
+    assert (between(counters, edges[0], edges[2]) or 0) <= sum(hits for hits, _ in moves)
+
+
+def test_yesterday_moves_along_when_the_clock_is_set_back(counters: Counters, clock: ManualClock) -> None:
+    hit(counters, clock)
+    clock.advance(40 * 3600)
+    hit(counters, clock)
+
+    clock.advance(-7 * 60)
+
+    assert between(counters, clock() - 41 * 3600, clock() - 39 * 3600) == 1
+    assert between(counters, clock() - 39 * 3600, clock() + 10) == 1
 
 
 def test_a_load_is_counted_with_its_duration() -> None:
