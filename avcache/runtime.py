@@ -140,6 +140,7 @@ class Runtime:
             limits=MemoryLimits(settings.cache_memory_max_entries, settings.cache_memory_max_bytes),
             other_workers=None if self.neighbours is None else self.neighbours.others,
             settings=SettingFacts.of(settings),
+            totals=self.totals,
             rate=settings.avcache_yahoo_rate if self.market.source == "yahoo" else None,
         )
 

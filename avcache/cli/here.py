@@ -59,7 +59,7 @@ class Here:
                 stale=found[name].stale if name in found else 0,
                 size=found[name].size if name in found else 0,
                 hit_rate=counted[name].hit_rate if name in counted else None,
-                samples=found[name].samples if name in found else (),
+                samples=(found[name].samples or found[name].foreign_samples) if name in found else (),
             )
             for name in sorted({*found, *counted})
         ]

@@ -11,6 +11,7 @@ from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.market.service import Market
 from avcache.ops import server
+from avcache.ops.activity import Activity
 from avcache.ops.audit import Audit
 from avcache.ops.checkup import Checkup
 from avcache.ops.clearing import Clearing, ClearWork
@@ -22,6 +23,7 @@ from avcache.ops.scheduled import ScheduledWarmups
 from avcache.ops.schedules import Schedules
 from avcache.ops.server import MemoryLimits
 from avcache.ops.warmup import Warmup, WarmupWork
+from avcache.telemetry.totals import Totals
 
 __all__ = ["Ops"]
 
@@ -36,6 +38,7 @@ class Ops:
         facts: Asks the server about itself; None where there is none.
         limits: Of the store in memory.
         other_workers: Processes with a store in memory of their own, None where that cannot be known.
+        totals: What all processes on one store have counted; None where there is one alone.
         rate: Requests a second that the provider of prices allows; None: any.
         wall: Dates all of it.
     """
@@ -51,6 +54,7 @@ class Ops:
         limits: MemoryLimits | None = None,
         other_workers: Callable[[], Sequence[int] | None] | None = None,
         settings: SettingFacts | None = None,
+        totals: Totals | None = None,
         rate: float | None = None,
         wall: Clock = time.time,
     ) -> None:
@@ -60,6 +64,7 @@ class Ops:
         self.jobs = Jobs(board, wall)
         self.keyspace = Keyspace(cache, board, wall=wall)
         self.clearing = Clearing(cache, self.keyspace, self.jobs, self.audit, wall=wall)
+        self.activity = Activity(cache, totals, wall)
         self.warmup = Warmup(cache, market, self.jobs, self.audit, rate=rate)
         self.schedules = Schedules(
             board if shared is None else shared, wall, known_universe=lambda name: name in market.universes.names

@@ -338,7 +338,58 @@ def test_the_docs_are_served(memory: Service) -> None:
     assert "/api/openapi.json" in answer.text
 
 
-def test_the_openapi_document_names_exactly_the_five_calls(memory: Service) -> None:
+def test_a_plan_says_what_a_clear_would_drop_and_touches_nothing(anywhere: Service) -> None:
+    anywhere.runtime.cache.set_many({"price:AAPL": 1, "price:MSFT": 2, "user:1": 3})
+
+    found = anywhere.client.get(f"{BASE}/plan", params={"pattern": "price:*"}).json()
+
+    assert (found["pattern"], found["keys"], found["low"], found["high"]) == ("price:*", 2, 2, 2)
+    assert found["sample_keys"] == ["price:AAPL", "price:MSFT"]
+    assert (found["refill_seconds"], found["size_bytes"] > 0) == (None, True)
+    assert found["exact"] is not anywhere.runtime.cache.state().is_degraded
+    assert anywhere.runtime.cache.get("price:AAPL") == 1
+
+
+def test_coverage_says_how_each_ticker_stands(anywhere: Service) -> None:
+    anywhere.runtime.market.price("AAPL")
+
+    found = anywhere.client.get(f"{BASE}/coverage", params={"tickers": "aapl,MRK"}).json()
+
+    assert found["kinds"] == ["price", "momentum"]
+    assert found["states"] == {"AAPL": ["fresh", "missing"], "MRK": ["missing", "missing"]}
+    assert (found["covered"], found["reasons"]) == (0, {})
+
+
+def test_the_doctor_says_what_is_wrong_and_what_mends_it(anywhere: Service) -> None:
+    found = anywhere.client.get(f"{BASE}/doctor").json()["findings"]
+
+    rules = [one["rule"] for one in found]
+    assert ("redis_away" in rules) == anywhere.runtime.cache.state().is_degraded
+    assert ("no_maxmemory" in rules) == (anywhere.runtime.cache.state().name in {"redis", "valkey"})
+    assert all(one["step"] and one["why"] and one["evidence"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("call", "parameter"),
+    [("plan", "pattern"), ("coverage", "tickers"), ("plan?pattern=a*a*a*a*a*a*a*a*a*", "pattern")],
+)
+def test_a_look_without_what_it_needs_is_refused(memory: Service, call: str, parameter: str) -> None:
+    answer = memory.client.get(f"{BASE}/{call}")
+
+    assert answer.status_code == 422
+    assert parameter in answer.json()["detail"]
+
+
+def test_a_reason_goes_on_record(memory: Service) -> None:
+    memory.client.delete(f"{BASE}/clear", params={"pattern": "user:*", "reason": "a try"})
+    too_long = memory.client.delete(f"{BASE}/clear", params={"pattern": "user:*", "reason": "x" * 501})
+
+    assert too_long.status_code == 422
+    acts = [(entry.actor, entry.action, entry.reason) for entry in memory.runtime.ops.audit.latest(action="clear")]
+    assert acts == [("REST", "clear", "a try")]
+
+
+def test_the_openapi_document_names_exactly_these_calls(memory: Service) -> None:
     document = memory.client.get("/api/openapi.json").json()
 
     calls = {(method, path) for path, operations in document["paths"].items() for method in operations}
@@ -346,6 +397,9 @@ def test_the_openapi_document_names_exactly_the_five_calls(memory: Service) -> N
         ("get", "/v1/cache/info"),
         ("get", "/v1/cache/keys"),
         ("get", "/v1/cache/stats"),
+        ("get", "/v1/cache/plan"),
+        ("get", "/v1/cache/coverage"),
+        ("get", "/v1/cache/doctor"),
         ("delete", "/v1/cache/clear"),
         ("post", "/v1/cache/warmup"),
     }

@@ -133,10 +133,7 @@ def test_whatever_is_no_yes_clears_nothing(on_redis: Runtime, typed: str) -> Non
     assert on_redis.cache.exists("price:AAPL")
 
 
-def test_who_says_yes_is_not_asked_and_the_reason_is_logged(
-    on_redis: Runtime, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "avcache.cli")
+def test_who_says_yes_is_not_asked_and_the_reason_is_on_record(on_redis: Runtime) -> None:
     on_redis.cache.set("price:AAPL", 1.0)
 
     done = run("clear", "price:AAPL", "--yes", "--reason", "wrong close", "--json")
@@ -145,8 +142,12 @@ def test_who_says_yes_is_not_asked_and_the_reason_is_logged(
     assert done.data["plan"]["samples"] == ["price:AAPL"]
     assert (done.data["plan"]["keys"], done.data["plan"]["exact"]) == (1, True)
     assert (done.data["cleared"], done.data["reason"]) == ({"keys": 1, "pending": False}, "wrong close")
-    (record,) = (record for record in caplog.records if record.getMessage() == "cli.clear")
-    assert vars(record)["reason"] == "wrong close"
+    acts = {entry.action: entry for entry in on_redis.ops.audit.latest()}
+    assert (acts["clear"].actor, acts["clear"].object, acts["clear"].reason) == (
+        "command line",
+        "price:AAPL",
+        "wrong close",
+    )
 
 
 def test_nobody_is_asked_about_nothing(on_redis: Runtime) -> None:
