@@ -169,7 +169,7 @@ def _size(name: str, census: Census, rows: npt.NDArray[Any], now: float, scale: 
     fresh = rows[is_fresh]
     left = left[is_fresh]
     longest = float(left.max()) if len(left) else 0.0
-    width = next((nice for nice in _NICE_WIDTHS if nice * STEPS >= longest), longest / STEPS)
+    width = next((nice for nice in _NICE_WIDTHS if nice * STEPS > longest), longest / STEPS + 1)
     ours = rows[~rows["is_foreign"]]
     ttls = ours["fresh_until"] - ours["written_at"]
 

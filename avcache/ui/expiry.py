@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from avcache.formats import format_age, format_clock, format_count, format_seconds
 from avcache.ops.forecast import Forecast
@@ -16,6 +16,7 @@ _BUCKETS = 30
 _HORIZON = 3600.0
 """Where several namespaces are shown, one of a day would leave all others in the first bucket."""
 
+_WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _MINUTE = 60.0
 _SOON_MINUTES = 5
 _CLIFFS_SHOWN = 3
@@ -49,51 +50,64 @@ def expiry(snapshot: Snapshot, namespace: str | None = None, *, age: float = 0.0
     """
     Put what is fresh into buckets by the time that is left, *age* seconds after the snapshot was taken.
 
-    Of one *namespace* all is shown, in buckets that suit the longest time; of all together, the next hour.
+    Of one *namespace* all is shown; of all together, the next hour at most.
     """
     wanted = [found for name, found in snapshot.namespaces.items() if namespace in {None, name}]
-    width = _HORIZON / _BUCKETS if namespace is None else next((found.width for found in wanted), 1.0)
-    buckets = {found.name: _buckets(found, age, whole=namespace is not None) for found in wanted}
-    shown = {name: found for name, found in buckets.items() if any(found.keys)}
-    number = max((_used(found.keys) for found in shown.values()), default=1)
+    finest = {found.name: _finest(found, age, whole=namespace is not None) for found in wanted}
+    longest = max((due.width * _used(due.keys) for due in finest.values()), default=0.0)
+    width = next((nice for nice in _WIDTHS if longest <= nice * _BUCKETS), longest / _BUCKETS)
+    number = max(1, math.ceil(longest / width)) if longest else 1
+    shown = {name: due for name, due in finest.items() if any(due.keys)}
     gone = {found.name: _passed(found, age) for found in wanted}
     fresh = sum(found.fresh - gone[found.name] for found in wanted)
     minutes = [_from_minute(found, age) for found in wanted]
     soon = sum(sum(due.keys[:_SOON_MINUTES]) for due in minutes)
     return ExpiryModel(
-        width=width,
-        starts=tuple(at * width for at in range(number)),
-        counts={name: found.keys[:number] for name, found in shown.items()},
-        sizes={name: found.bytes[:number] for name, found in shown.items()},
+        width=float(width),
+        starts=tuple(float(at * width) for at in range(number)),
+        counts={name: due.binned(due.keys, width, number) for name, due in shown.items()},
+        sizes={name: due.binned(due.bytes, width, number) for name, due in shown.items()},
         next_text=_next(wanted, age),
         soon_text=format_count(soon),
         refill_text=format_seconds(sum(sum(due.load_seconds[:_SOON_MINUTES]) for due in minutes)) if soon else "–",
         stale=sum(found.stale + gone[found.name] for found in wanted),
         fresh=fresh,
-        later=max(0, fresh - sum(sum(found.keys) for found in shown.values())),
+        later=max(0, fresh - sum(sum(due.keys) for due in shown.values())),
     )
 
 
-def _buckets(found: NamespaceSize, age: float, *, whole: bool) -> Due:
-    """What is left of a namespace, in buckets of its own (*whole*), or in those of the next hour."""
-    if whole:
-        passed = int(age // found.width)
-        return _after(found.due, passed, len(found.due.keys))
-    per = round(_HORIZON / _BUCKETS / _MINUTE)
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What falls due in steps of *width* seconds from now."""
+
+    width: float
+    keys: Sequence[int]
+    bytes: Sequence[int]
+
+    def binned(self, column: Sequence[int], width: float, number: int) -> tuple[int, ...]:
+        """The same in *number* wider steps; each narrow one belongs where its middle lies."""
+        made = [0] * number
+        for at, value in enumerate(column):
+            made[min(number - 1, int((at + 0.5) * self.width / width))] += value
+        return tuple(made)
+
+
+def _finest(found: NamespaceSize, age: float, *, whole: bool) -> _Steps:
+    """As finely as the snapshot has it: all of it, or the next hour."""
+    if whole or found.width * len(found.due.keys) <= _HORIZON:
+        due = _after(found.due, int(age // found.width))
+        return _Steps(found.width, due.keys, due.bytes)
     due = _from_minute(found, age)
-
-    def grouped(column: Sequence[float]) -> tuple[Any, ...]:
-        return tuple(sum(column[at : at + per]) for at in range(0, round(_HORIZON / _MINUTE), per))
-
-    return Due(grouped(due.keys), grouped(due.bytes), grouped(due.load_seconds), grouped(due.unknown))
+    minutes = round(_HORIZON / _MINUTE)
+    return _Steps(_MINUTE, due.keys[:minutes], due.bytes[:minutes])
 
 
 def _from_minute(found: NamespaceSize, age: float) -> Due:
-    return _after(found.due_minutes, int(age // _MINUTE), len(found.due_minutes.keys))
+    return _after(found.due_minutes, int(age // _MINUTE))
 
 
-def _after(due: Due, steps: int, number: int) -> Due:
-    span = slice(max(0, steps), max(0, steps) + number)
+def _after(due: Due, steps: int) -> Due:
+    span = slice(max(0, steps), None)
     return Due(due.keys[span], due.bytes[span], due.load_seconds[span], due.unknown[span])
 
 
@@ -103,7 +117,7 @@ def _passed(found: NamespaceSize, age: float) -> int:
 
 
 def _used(keys: Sequence[int]) -> int:
-    return max((at + 1 for at, count in enumerate(keys) if count), default=1)
+    return max((at + 1 for at, count in enumerate(keys) if count), default=0)
 
 
 def _next(wanted: Sequence[NamespaceSize], age: float) -> str:

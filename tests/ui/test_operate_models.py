@@ -289,7 +289,7 @@ class TestExpiry:
         assert set(everything.counts) == {"price"}
         assert one.later == 0
         assert sum(one.counts["fundamentals"]) == 1
-        assert len(one.starts) <= 60
+        assert len(one.starts) <= 30
 
     def test_what_has_passed_since_the_snapshot_is_not_fresh_any_more(self) -> None:
         found = snapshot([Kept("price:A", 30.5), Kept("price:B", 290)])
