@@ -11,12 +11,15 @@ __all__ = ["holdings_of"]
 
 def holdings_of(cache: Cache, key: str) -> dict[str, float | None] | None:
     """
-    The shares held of each ticker in the analysis under *key*, the largest position first; None for one without a price.
+    The shares held of each ticker in the analysis under *key*, the largest position first; of one without a price, None.
 
     None if nothing is under *key*, fresh or stale, or it is no portfolio. Not counted.
     """
+    value = cache.peek_value(key)
+    if not isinstance(value, dict):
+        return None
     try:
-        found = from_record(cache.peek_value(key))
+        found = from_record(value)
     except UNREADABLE:
         return None
     table = found.table.sort_values("value", ascending=False)
