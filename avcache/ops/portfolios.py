@@ -11,7 +11,7 @@ __all__ = ["holdings_of"]
 
 def holdings_of(cache: Cache, key: str) -> dict[str, float | None] | None:
     """
-    The shares held of each ticker in the analysis under *key*, the largest position first; of one without a price, None.
+    The shares of each ticker in the analysis under *key*, the largest position first; None: it has no price.
 
     None if nothing is under *key*, fresh or stale, or it is no portfolio. Not counted.
     """
