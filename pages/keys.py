@@ -10,7 +10,7 @@ import streamlit as st
 from avcache.errors import InvalidInput
 from avcache.ui.components.entry import open_entry
 from avcache.ui.components.keys import key_pages
-from avcache.ui.components.tables import csv_button
+from avcache.ui.components.tables import export_buttons
 from avcache.ui.keys import MOST_OFFERED, ORDERS, exported, ordered, patterns_of
 from avcache.ui.resources import TICK, get_runtime
 from avcache.ui.words import literal
@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 rows()
 if sizes:
-    csv_button("Keys as CSV", as_file, "keys.csv")
+    export_buttons("Keys", as_file, "keys")
 chosen = st.selectbox(
     "Look inside",
     names(),

@@ -6,7 +6,7 @@ import streamlit as st
 
 from avcache.ui import PAGES
 from avcache.ui.components.access import may_act
-from avcache.ui.components.tables import csv_button
+from avcache.ui.components.tables import export_buttons
 from avcache.ui.components.warmup import begin
 from avcache.ui.overview import WINDOWS
 from avcache.ui.resources import TICK, get_runtime, live_overview
@@ -45,7 +45,7 @@ def live() -> None:
 
 
 live()
-csv_button("Namespaces as CSV", lambda: live_overview(WINDOWS[window])[0].namespaces, "namespaces.csv")
+export_buttons("Namespaces", lambda: live_overview(WINDOWS[window])[0].namespaces, "namespaces")
 if get_runtime().ops.keyspace.snapshot().is_empty:
     universes = get_runtime().market.universes
     name, tickers = universes.default, universes.get(universes.default)

@@ -10,7 +10,7 @@ from avcache.market.holdings import portfolio_key
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.holdings import ask_for_holdings
 from avcache.ui.components.portfolio import portfolio_details
-from avcache.ui.components.tables import csv_button, day_column, number_columns, rating_column, score_column
+from avcache.ui.components.tables import day_column, export_buttons, number_columns, rating_column, score_column
 from avcache.ui.portfolio import exported, freshness, portfolio_view
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import lines, literal
@@ -52,7 +52,7 @@ if not view.table.empty:
         },
         alt="Positions with weight, value, score and returns",
     )
-csv_button("Positions as CSV", lambda: exported(analysis, holdings), "portfolio.csv")
+export_buttons("Positions", lambda: exported(analysis, holdings), "portfolio")
 if not view.table.empty:
     portfolio_details(analysis, view)
 st.caption("Scores describe past prices; they are not advice.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["csv_of"]
+__all__ = ["csv_of", "json_of"]
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -18,6 +18,13 @@ def csv_of(frame: pd.DataFrame) -> bytes:
     """
     safe = frame.map(_as_text).rename(columns=_as_text)
     return safe.to_csv(index=False, lineterminator="\n").encode()
+
+
+def json_of(frame: pd.DataFrame) -> bytes:
+    """
+    Return *frame* as a JSON array of one object per row, in UTF-8; what is unknown is null, a moment is in ISO 8601.
+    """
+    return (frame.to_json(orient="records", date_format="iso", force_ascii=False, indent=1) or "[]").encode()
 
 
 def _as_text(cell: object) -> object:

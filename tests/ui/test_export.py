@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pandas as pd
 import pytest
 
-from avcache.ui.export import csv_of
+from avcache.ui.export import csv_of, json_of
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
@@ -45,3 +46,13 @@ def test_an_empty_table_is_its_heading() -> None:
     frame = pd.DataFrame({"ticker": pd.Series(dtype="str"), "score": pd.Series(dtype="float64")})
 
     assert csv_of(frame) == b"ticker,score\n"
+
+
+def test_json_has_an_object_for_each_row_and_null_for_what_is_unknown() -> None:
+    frame = pd.DataFrame({"key": ["=1+1", "<b>ü"], "age": [1.5, None], "at": [pd.Timestamp("2022-12-28"), pd.NaT]})
+
+    assert json.loads(json_of(frame)) == [
+        {"key": "=1+1", "age": 1.5, "at": "2022-12-28T00:00:00.000"},
+        {"key": "<b>ü", "age": None, "at": None},
+    ]
+    assert json.loads(json_of(pd.DataFrame({"key": []}))) == []

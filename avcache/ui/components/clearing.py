@@ -11,7 +11,7 @@ from avcache.ops.clearing import UNDO_SECONDS, ClearPlan
 from avcache.ops.jobs import Job
 from avcache.ui.clear import TYPE_TO_CONFIRM, describe_job, exported, history
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
-from avcache.ui.components.tables import csv_button
+from avcache.ui.components.tables import export_buttons
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
@@ -100,4 +100,4 @@ def past_clears() -> None:
         },
         alt="Clears with who, what, how much and why",
     )
-    csv_button("History as CSV", lambda: exported(jobs), "clears.csv")
+    export_buttons("History", lambda: exported(jobs), "clears")

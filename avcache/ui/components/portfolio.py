@@ -6,7 +6,7 @@ import streamlit as st
 
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.charts.analyse import growth_chart, weight_chart
-from avcache.ui.components.tables import csv_button, number_columns
+from avcache.ui.components.tables import export_buttons, number_columns
 from avcache.ui.portfolio import PortfolioView, category_numbers, category_view, risk_metrics
 from avcache.ui.resources import get_runtime
 
@@ -33,7 +33,7 @@ def _categories(analysis: PortfolioAnalysis) -> None:
         | {"category": st.column_config.TextColumn("Category", pinned=True), "priority": "Priority"},
         alt="Categories with target, actual share and gap",
     )
-    csv_button("Categories as CSV", lambda: table, "categories.csv")
+    export_buttons("Categories", lambda: table, "categories")
 
 
 def _over_time(analysis: PortfolioAnalysis) -> None:

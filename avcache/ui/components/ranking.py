@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from avcache.ui.components.tables import (
-    csv_button,
     day_column,
+    export_buttons,
     number_columns,
     rating_column,
     score_column,
@@ -38,7 +38,7 @@ def choose_from_ranking(cached: CachedScores) -> str:
         _selectable(shown, chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(literal(describe_cached(cached)), width="content")
-        csv_button("Ranking as CSV", lambda: exported(shown), "momentum.csv")
+        export_buttons("Ranking", lambda: exported(shown), "momentum")
     return chosen
 
 

@@ -8,7 +8,7 @@ from avcache.core.peek import Peek
 from avcache.market.scoring import Score
 from avcache.ui.charts.analyse import contribution_chart, price_chart
 from avcache.ui.components.aging import aging_caption
-from avcache.ui.components.tables import csv_button, number_columns
+from avcache.ui.components.tables import export_buttons, number_columns
 from avcache.ui.momentum.prices import SPANS, price_view
 from avcache.ui.momentum.reading import read_history
 from avcache.ui.momentum.score import MEANINGS, PARTS, breakdown, freshness, measure_table, strength
@@ -62,7 +62,7 @@ def _parts(score: Score) -> None:
         column_config=number_columns(PARTS) | {"component": "Part", "missing": "Why missing"},
         alt=f"Parts of the score of {score.ticker}",
     )
-    csv_button("Parts as CSV", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}.csv")
+    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
 
 
 def _measures(score: Score) -> None:
@@ -79,4 +79,4 @@ def _measures(score: Score) -> None:
         },
         alt=f"Published measures of {score.ticker}",
     )
-    csv_button("Measures as CSV", lambda: measures.assign(Ticker=score.ticker), f"measures-{score.ticker}.csv")
+    export_buttons("Measures", lambda: measures.assign(Ticker=score.ticker), f"measures-{score.ticker}")

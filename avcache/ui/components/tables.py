@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avcache.ui.export import csv_of
+from avcache.ui.export import csv_of, json_of
 from avcache.ui.numbers import Number
 from avcache.ui.states import STATE_COLOURS
 
-__all__ = ["csv_button", "day_column", "number_columns", "rating_column", "score_column", "state_column"]
+__all__ = ["day_column", "export_buttons", "number_columns", "rating_column", "score_column", "state_column"]
 
 
 def number_columns(looks: Mapping[str, Number]) -> dict[str, Any]:
@@ -45,19 +45,28 @@ def state_column(label: str | None = None) -> Any:
     )
 
 
-def csv_button(label: str, make: Callable[[], pd.DataFrame], name: str) -> None:
+def export_buttons(what: str, make: Callable[[], pd.DataFrame], name: str) -> None:
     """
-    The one way in which a table becomes a file; *make* is called when the file is asked for.
+    The one way in which a table becomes a file, as CSV or JSON; *make* is called when the file is asked for.
 
-    Not in a fragment that runs by itself: each run makes a new button, and a click on the one before finds nothing.
+    Not in a fragment that runs by itself: each run makes new buttons, and a click on those before finds nothing.
+
+    Args:
+        name: Of the file, without its ending.
     """
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
+        _download(f"{what} as CSV", lambda: csv_of(make()), f"{name}.csv", "text/csv")
+        _download("JSON", lambda: json_of(make()), f"{name}.json", "application/json")
+
+
+def _download(label: str, make: Callable[[], bytes], name: str, mime: str) -> None:
     st.download_button(
         label,
-        lambda: csv_of(make()),
+        make,
         name,
-        mime="text/csv",
+        mime=mime,
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        key=f"csv_{name}",
+        key=f"file_{name}",
     )

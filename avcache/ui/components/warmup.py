@@ -9,7 +9,7 @@ import streamlit as st
 from avcache.ops.coverage import Coverage
 from avcache.ops.warmup import JobRunning, WarmupJob
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
-from avcache.ui.components.tables import csv_button, state_column
+from avcache.ui.components.tables import export_buttons, state_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.warmup import exported, outcome_table, progress_text
 from avcache.ui.words import counted, literal
@@ -52,7 +52,7 @@ def latest_run(drawn: Stage) -> None:
     _watch(drawn)
     job = get_runtime().ops.warmup.latest
     if job is not None and not job.is_running:
-        csv_button("Outcomes as CSV", lambda: exported(job), "warmup.csv")
+        export_buttons("Outcomes", lambda: exported(job), "warmup")
 
 
 def _buttons(job: WarmupJob) -> None:
