@@ -194,7 +194,7 @@ def test_close_leaves_no_thread(build: Build, tmp_path: Path, times: int) -> Non
         )
         for _ in range(times):
             wired.start()
-        work = {"avcache-worker", "avcache-chore-sweep", "avcache-chore-schedules"}
+        work = {"avcache-lease", "avcache-worker", "avcache-sweep", "avcache-schedules"}
         begun = {"avcache-access-log", "avcache-provider-probe", "avcache-yahoo_0", *work}
         assert eventually(lambda: ours() - before == begun), ours() - before
         wired.ops.warmup.start("AAPL")

@@ -39,6 +39,7 @@ _NAMESPACES = ("price", "momentum", "portfolio")
 _MOST_KEYS = 10_000
 _MOST_TICKERS = 200
 _WARMUP_WAIT = 300.0
+_CLEAR_WAIT = 120.0
 _ACTOR = "REST"
 
 _SAME_SITE = {"same-origin", "none"}
@@ -266,13 +267,17 @@ def clear(
     reason: Annotated[str, Query(max_length=500, description="Why, for the record")] = "",
 ) -> Cleared:
     """Drop the keys that match, and say how many went."""
-    cleared = runtime.ops.clearing.clear(_checked_pattern(runtime, pattern), actor=_ACTOR, reason=reason)
+    cleared = runtime.ops.clearing.clear(
+        _checked_pattern(runtime, pattern), actor=_ACTOR, reason=reason, timeout=_CLEAR_WAIT
+    )
     if cleared.pending:
         response.status_code = 202
     message = (
-        "Redis is away: cleared in memory, and in Redis before it is read again"
-        if cleared.pending
-        else f"Cleared {int(cleared)} keys matching {pattern}"
+        f"Cleared {int(cleared)} keys matching {pattern}"
+        if not cleared.pending
+        else "Redis is away: cleared in memory, and in Redis before it is read again"
+        if runtime.cache.state().is_degraded
+        else f"In force; {int(cleared)} keys matching {pattern} were dropped by now, the rest follows"
     )
     return Cleared(message=message, pattern=pattern, keys_cleared=int(cleared), pending=cleared.pending)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from avcache.backends import scripts
 from avcache.backends.board import LONGEST_KEPT, checked
@@ -40,7 +40,7 @@ class RedisBoard:
     def write(self, name: str, data: bytes, ttl: float = LONGEST_KEPT) -> None:
         checked(data)
         with translated("write"):
-            self._wire.ask("SET", self._record(name), data, "PX", _milliseconds(ttl))
+            self._wire.run(scripts.WRITE, [self._record(name)], data, _milliseconds(ttl))
 
     def swap(self, name: str, expected: bytes | None, data: bytes, ttl: float = LONGEST_KEPT) -> bool:
         checked(data)
@@ -62,16 +62,8 @@ class RedisBoard:
             self._wire.run(scripts.GIVE_BACK, [self._lease(name)], token)
 
     def append(self, log: str, data: bytes, most: int) -> None:
-        key = self._log(log)
-        commands: list[tuple[Any, ...]] = [
-            ("LPUSH", key, data),
-            ("LTRIM", key, 0, most - 1),
-            ("PEXPIRE", key, _milliseconds(_LOG_KEPT)),
-        ]
         with translated("append"):
-            for answer in self._wire.ask_all(commands):
-                if isinstance(answer, Exception):
-                    raise answer
+            self._wire.run(scripts.APPEND, [self._log(log)], data, most, _milliseconds(_LOG_KEPT))
 
     def tail(self, log: str, number: int) -> list[bytes]:
         if number <= 0:

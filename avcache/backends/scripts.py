@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 __all__ = [
+    "APPEND",
     "FETCH_ALL",
     "GIVE_BACK",
     "LOOK",
@@ -28,6 +29,7 @@ __all__ = [
     "SYNCHRONISE",
     "TAKE",
     "WHOLE",
+    "WRITE",
     "Script",
 ]
 
@@ -282,8 +284,29 @@ ARGV: the last byte wanted, cursor, how many keys, prefix. Answers the next curs
 own records, which begin with an exclamation mark (33), nothing.
 """
 
+WRITE: Final = Script(
+    _ALLOW_OOM
+    + """
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+)
+"""KEYS: record. ARGV: what it says, its ms. A server out of memory takes it: it is what frees some that needs this."""
+
+APPEND: Final = Script(
+    _ALLOW_OOM
+    + """
+redis.call('LPUSH', KEYS[1], ARGV[1])
+redis.call('LTRIM', KEYS[1], 0, ARGV[2] - 1)
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+)
+"""KEYS: log. ARGV: a row, how many are kept, ms."""
+
 SWAP: Final = Script(
-    """
+    _ALLOW_OOM
+    + """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1

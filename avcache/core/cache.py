@@ -251,7 +251,7 @@ class Cache:
                 `sweep`, until which `undo` brings them back, or for their end.
         """
         meant = self.namespaces.pattern(pattern)
-        if meant.is_literal:
+        if meant.is_literal and sweep:
             return self._drop(meant.text)
         cleared = self._backend.invalidate([pattern_scope(meant)])
         return self.sweep(cleared) if sweep else cleared
@@ -448,11 +448,9 @@ class Cache:
 
     def _swept(self, barrier: Barrier) -> Iterator[int]:
         kind, name = barrier.scope[:2], barrier.scope[2:]
-        if kind == "k:":  # what is deleted by its key is dropped at once
-            return iter(())
         if kind == "t:":
             return self._backend.sweep(EVERYTHING, barrier.version, Carries(name))
-        pattern = {"p:": name, "n:": f"{name}:*"}.get(kind, "*")
+        pattern = {"k:": name, "p:": name, "n:": f"{name}:*"}.get(kind, "*")
         return self._backend.sweep(Pattern(pattern), barrier.version)
 
     def _batch(

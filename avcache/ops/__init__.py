@@ -86,6 +86,7 @@ class Ops:
             [self.keyspace, scheduled],
             watch=self.outages.tick,
             on_ended=scheduled.ended,
+            is_away=lambda: cache.state().is_degraded,
             wall=wall,
         )
 

@@ -11,6 +11,7 @@ from typing import Final
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.errors import BackendError
+from avcache.forks import renew_in_children
 from avcache.ops.doctor import DoctorFacts, Finding, NamespaceFacts, SettingFacts, examine, hour_and_yesterday
 from avcache.ops.forecast import forecast
 from avcache.ops.keyspace import Keyspace
@@ -55,9 +56,14 @@ class Checkup:
         self._settings = settings
         self._clock = clock
         self._wall = wall
-        self._mutex = threading.Lock()
+        self.begin_anew()
+        renew_in_children(self)
         self._shared: tuple[float, ServerView] | None = None
         self._earlier: deque[tuple[float, ServerView]] = deque()
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds the lock."""
+        self._mutex = threading.Lock()
 
     def view(self) -> ServerView:
         """The store as it is now, not older than a moment."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ _BUDGET: Final = 2.0
 _RECOUNT_BUDGET: Final = 0.3
 _MOST_GROWTH: Final = 2
 _MOST_REASON: Final = 500
+_ANY_KEY: Final = "default:any"
 
 
 class PlanOutdated(CacheError):
@@ -100,60 +102,120 @@ class Clearing:
 
         Args:
             plan: What whoever confirmed this had seen; if far more matches by now, nothing is cleared.
-            undo_seconds: So long the sweep waits, and `undo` brings back what is not loaded anew meanwhile.
+            undo_seconds: So long the sweep waits, and `undo` brings back what is not loaded anew meanwhile. While Redis
+                is away there is no undo.
 
         Raises:
             InvalidInput: *pattern* is none, or *reason* is too long.
             PlanOutdated: More than twice as many keys match as *plan* says.
         """
-        text = self._cache.namespaces.pattern(pattern).text
-        if len(reason) > _MOST_REASON:
-            raise InvalidInput("reason", reason, f"at most {_MOST_REASON} characters")
+        text = self._checked(pattern, reason)
         if plan is not None:
             self._check_growth(plan)
         cleared = self._cache.clear(text, sweep=False)
-        dropped, now = int(cleared), self._wall()  # a single key goes at once
-        logger.info("ops.clear", extra={"pattern": text, "actor": actor, "planned": plan and plan.keys})
-        job = self._jobs.submit(
-            _KIND,
-            {"pattern": text},
-            actor=actor,
-            reason=reason,
-            total=plan.keys if plan is not None else dropped,
-            notes={"barriers": _told(cleared.barriers), "pending": cleared.pending, "dropped": dropped, "swept": 0},
-            wakes_at=now + undo_seconds if undo_seconds > 0 and not dropped else None,
-        )
-        planned = None if plan is None else plan.keys
+        now, planned = self._wall(), None if plan is None else plan.keys
+        logger.info("ops.clear", extra={"pattern": text, "actor": actor, "planned": planned})
+        self._forget(text)
+        can_wait = undo_seconds > 0 and not cleared.pending
+        try:
+            job = self._jobs.submit(
+                _KIND,
+                {"pattern": text},
+                actor=actor,
+                reason=reason,
+                total=planned or 0,
+                notes={"barriers": _told(cleared.barriers), "pending": cleared.pending, "swept": 0},
+                wakes_at=now + undo_seconds if can_wait else None,
+            )
+        except CacheError as exc:  # it is in force all the same: whoever asked must not be told that it is not
+            logger.warning("ops.clear_without_job", extra={"pattern": text, "error": str(exc)})
+            job = self._swept_here(text, cleared, actor, reason)
         self._audit.record(actor, _KIND, text, reason=reason, planned=planned, result=_accepted(cleared), job=job.id)
-        self._keyspace.forget()
         return job
 
-    def clear(self, pattern: str, *, actor: str = "library", reason: str = "") -> Cleared:
-        """`start`, then wait until all is swept; returns how many keys went."""
-        job = self.start(pattern, actor=actor, reason=reason)
-        ended = self._jobs.wait(job.id) or job
-        return Cleared(cleared_keys(ended), pending=bool(ended.notes["pending"]), barriers=_read(ended))
+    def clear(self, pattern: str, *, actor: str = "library", reason: str = "", timeout: float | None = None) -> Cleared:
+        """
+        `start`, then wait until all is swept, *timeout* seconds at most; returns how many keys went by then, *pending*
+        if that are not all.
+
+        A single key goes at once, without a job.
+        """
+        text = self._checked(pattern, reason)
+        if self._cache.namespaces.pattern(text).is_literal:
+            cleared = self._cache.clear(text)
+            self._audit.record(actor, _KIND, text, reason=reason, done=int(cleared), result=_accepted(cleared))
+            self._keyspace.forget()
+            return cleared
+        job = self.start(text, actor=actor, reason=reason)
+        ended = self._jobs.wait(job.id, timeout) or job
+        is_pending = bool(ended.notes["pending"]) or not ended.is_ended
+        return Cleared(cleared_keys(ended), pending=is_pending, barriers=_read(ended))
 
     def undo(self, job_id: str, *, actor: str) -> Job:
         """
         Take a clear back that still waits for its sweep, or what is left of one that is being swept.
 
-        Returns the job as it has ended. Raises `InvalidInput` for one that has ended before.
+        Returns the job as it has ended.
+
+        Raises:
+            InvalidInput: It has ended before.
+            CacheError: The same was cleared again since: that one is to be taken back first. Nothing has changed then.
         """
+        job = self._jobs.get(job_id)
+        if job is not None and not job.is_ended and not self._is_newest(job):
+            raise CacheError(f"{job.what['pattern']} was cleared again since; undo that first")
         self._jobs.tell(job_id, "cancel")
         ended = self._jobs.wait(job_id, timeout=10)
         if ended is None or not ended.is_ended:
             raise CacheError("nobody did it within 10 s; it is done as soon as somebody can")
-        self._audit.record(
-            actor, "undo", str(ended.what["pattern"]), done=cleared_keys(ended), result=ended.result, job=job_id
-        )
-        self._keyspace.forget()
+        pattern = str(ended.what["pattern"])
+        self._audit.record(actor, "undo", pattern, done=cleared_keys(ended), result=ended.result, job=job_id)
+        self._forget(pattern)
         return ended
+
+    def _checked(self, pattern: str, reason: str) -> str:
+        if len(reason) > _MOST_REASON:
+            raise InvalidInput("reason", reason, f"at most {_MOST_REASON} characters")
+        return self._cache.namespaces.pattern(pattern).text
+
+    def _forget(self, pattern: str) -> None:
+        """What the last sweep of the keyspace told of many keys is not so any more."""
+        if self._cache.namespaces.pattern(pattern).is_literal:
+            self._keyspace.forget()
+        else:
+            self._keyspace.forget_sweep()
+
+    def _is_newest(self, job: Job) -> bool:
+        """Whether nobody has invalidated the same again since."""
+        self._cache.peek(_ANY_KEY)  # learns what is new
+        rows = self._cache.backend.barriers.rows()
+        return all(rows.get(barrier.scope) == barrier.version for barrier in _read(job))
+
+    def _swept_here(self, pattern: str, cleared: Cleared, actor: str, reason: str) -> Job:
+        """Without a board to give it in on: sweep at once, in this process."""
+        begun = self._wall()
+        swept = int(self._cache.sweep(cleared))
+        return Job(
+            id="",
+            kind=_KIND,
+            what={"pattern": pattern},
+            actor=actor,
+            reason=reason,
+            created_at=begun,
+            began_at=begun,
+            ended_at=self._wall(),
+            state="done",
+            total=swept,
+            done=swept,
+            notes={"barriers": _told(cleared.barriers), "pending": cleared.pending, "swept": swept},
+            result=f"{swept:,} keys cleared",
+        )
 
     def _check_growth(self, plan: ClearPlan) -> None:
         """What was confirmed is what is cleared: count once more, as far as a moment allows."""
         found = self._counted(plan.pattern, _RECOUNT_BUDGET) or self._reckoned(plan.pattern)
-        if found.low > _MOST_GROWTH * plan.high:
+        doubt = found.high - found.low  # of a few keys in a sample it is many times what they stand for
+        if found.low > _MOST_GROWTH * plan.high + doubt:
             raise PlanOutdated(plan, found)
 
     def _counted(self, pattern: str, budget: float = _BUDGET) -> ClearPlan | None:
@@ -200,7 +262,7 @@ class Clearing:
 
 
 class ClearWork:
-    """Sweeps what a clear made invalid."""
+    """Sweeps what a clear made invalid. Several take turns, so that they cost the server what one does."""
 
     kind = _KIND
 
@@ -208,41 +270,41 @@ class ClearWork:
         self._cache = cache
         self._keyspace = keyspace
         self._audit = audit
+        self._turn = threading.Lock()
 
     def run(self, run: Run) -> str:
         """See `Work`."""
-        cleared = Cleared(0, barriers=_read(run.job))
-        swept = int(run.job.notes["swept"])
-        for number in self._cache.swept(cleared):
+        steps, swept = self._cache.swept(Cleared(0, barriers=_read(run.job))), int(run.job.notes["swept"])
+        while (number := self._next(steps)) is not None:
             swept += number
-            run.tell(
-                done=swept + int(run.job.notes["dropped"]),
-                total=max(run.job.total, swept),
-                notes={**run.job.notes, "swept": swept},
-            )
+            total = max(run.job.total, swept)
+            run.tell(done=swept, total=total, notes={**run.job.notes, "swept": swept})
             run.check()
         self._keyspace.forget_sweep()
-        keys = cleared_keys(run.job)
         if self._cache.state().is_degraded:
-            return f"{keys:,} keys dropped; Redis is away: the rest is invalid, and expires by itself"
-        run.tell(total=keys, done=keys)
-        self._audit.record(run.job.actor, "swept", str(run.job.what["pattern"]), done=keys, job=run.job.id)
-        return f"{keys:,} keys cleared"
+            return f"{swept:,} keys dropped; Redis is away: the rest is invalid, and expires by itself"
+        run.tell(total=swept, done=swept)
+        self._audit.record(run.job.actor, "swept", str(run.job.what["pattern"]), done=swept, job=run.job.id)
+        return f"{swept:,} keys cleared"
 
     def cancelled(self, job: Job) -> str:
         """See `Work`."""
         is_whole = self._cache.undo(Cleared(0, barriers=_read(job)))
-        self._keyspace.forget()
+        self._keyspace.forget_sweep()
         swept = cleared_keys(job)
         gone = f"; {swept:,} keys were dropped before" if swept else ""
         if is_whole:
             return f"taken back{gone}"
         return f"not taken back: the same was cleared again since, or Redis is away{gone}"
 
+    def _next(self, steps: Iterator[int]) -> int | None:
+        with self._turn:
+            return next(steps, None)
+
 
 def cleared_keys(job: Job) -> int:
     """How many keys a clear has dropped by now."""
-    return int(job.notes["swept"]) + int(job.notes["dropped"])
+    return int(job.notes["swept"])
 
 
 def _told(barriers: Sequence[Barrier]) -> list[Any]:

@@ -17,6 +17,7 @@ from avcache.core.census import CensusTaker
 from avcache.core.keys import DEFAULT_NAMESPACE
 from avcache.core.peek import Peek
 from avcache.errors import BackendError
+from avcache.forks import renew_in_children
 from avcache.ops.snapshot import Snapshot, decode, encode, snapshot_of
 
 __all__ = ["KeyPage", "Keyspace", "peek_found"]
@@ -73,9 +74,14 @@ class Keyspace:
         self._board = board
         self._clock = clock
         self._wall = wall
-        self._mutex = threading.Lock()
         self._shared: tuple[float, Snapshot] | None = None
+        self.begin_anew()
+        renew_in_children(self)
         self._tended_at = -_TEND_EVERY
+
+    def begin_anew(self) -> None:
+        """In a forked process: no thread of its parent holds the lock."""
+        self._mutex = threading.Lock()
 
     def snapshot(self, max_age: float = 1.5) -> Snapshot:
         """
@@ -131,9 +137,11 @@ class Keyspace:
             self._shared = None
 
     def forget_sweep(self) -> None:
-        """What the last sweep told is not so any more: much was cleared, say."""
-        self._board.erase([_RECORD])
-        self._tended_at = -_TEND_EVERY
+        """What the last sweep told is not so any more: much was cleared, say. Never raises."""
+        try:
+            self._board.erase([_RECORD])
+        except BackendError as exc:
+            logger.info("keyspace.sweep_not_forgotten", extra={"error": str(exc)})
         self.forget()
 
     @property
@@ -207,7 +215,7 @@ class Keyspace:
 
     def _stored(self) -> Snapshot | None:
         found = self._record()
-        return None if found is None or self._wall() - found.taken_at > _OLD or self._is_away else found
+        return None if found is None or abs(self._wall() - found.taken_at) > _OLD or self._is_away else found
 
     def _record(self) -> Snapshot | None:
         try:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 _KIND: Final = "warm-up"
 _WORKERS: Final = 4
 _CHECKED_EVERY: Final = 0.2
+_READ_EVERY: Final = 0.05
 _MOST_RATE: Final = 1000.0
 _MOST_SECONDS: Final = 24 * 3600.0
 _POPULAR: Final = 5000
@@ -69,12 +71,14 @@ class WarmupJob:
     def __init__(self, job: Job, jobs: Jobs) -> None:
         self._jobs = jobs
         self._job = job
+        self._read_at = 0.0
 
     @property
     def job(self) -> Job:
-        """What is known by now; once it has ended, nothing more is asked."""
-        if not self._job.is_ended:
+        """What is known by now, or was a moment ago; once it has ended, nothing more is asked."""
+        if not self._job.is_ended and time.monotonic() - self._read_at >= _READ_EVERY:
             self._job = self._jobs.get(self._job.id) or self._job
+            self._read_at = time.monotonic()
         return self._job
 
     @property
@@ -127,7 +131,7 @@ class WarmupJob:
     def is_cancelled(self) -> bool:
         """Whether somebody stopped it."""
         job = self.job
-        return job.state == "cancelled" or (not job.is_ended and self._jobs.wish(job.id) == "cancel")
+        return job.state == "cancelled" or (not job.is_ended and self._jobs.wishes([job.id]) == ["cancel"])
 
     @property
     def seconds(self) -> float | None:
@@ -153,10 +157,9 @@ class WarmupJob:
         return self._job.is_ended
 
     def _tell(self, wish: Literal["pause", "resume", "cancel"]) -> None:
-        try:
+        with suppress(InvalidInput):  # it has ended meanwhile
             self._jobs.tell(self._job.id, wish)
-        except InvalidInput:  # it has ended meanwhile
-            return
+        self._read_at = 0.0
 
 
 class Warmup:
@@ -177,7 +180,7 @@ class Warmup:
     @property
     def latest(self) -> WarmupJob | None:
         """The last one that was given in, in whichever process."""
-        found = self._jobs.latest(1, _KIND)
+        found = self._jobs.latest(_KIND, 1)
         return WarmupJob(found[0], self._jobs) if found else None
 
     def coverage(self, tickers: str | Sequence[str], kinds: Sequence[str] = KINDS) -> Coverage:
@@ -220,7 +223,7 @@ class Warmup:
         Args:
             ahead: Load anew what expires soon, too.
             rate: Most tickers a second that are begun; None: as many as the provider allows.
-            seconds: After so many no further ticker is begun.
+            seconds: So long after its beginning no further ticker is begun, paused or not, in whichever process.
             schedule: Which run of which schedule this is.
 
         Raises:
@@ -277,13 +280,14 @@ class WarmupWork:
         """See `Work`."""
         what, outcomes = run.job.what, _outcomes(run.job)
         waiting = [ticker for ticker in what["tickers"] if ticker not in outcomes]
-        pace = _Pace(what.get("rate"), what.get("seconds"), self._clock)
+        pace = _Pace(what.get("rate"), self._clock)
+        ends = math.inf if what.get("seconds") is None else (run.job.began_at or run.wall()) + what["seconds"]
         under_way: set[Future[Outcome]] = set()
         pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="avcache-warmup")
         try:
             while waiting or under_way:
                 run.check()
-                if pace.is_over:
+                if run.wall() >= ends:
                     waiting = []
                 while waiting and len(under_way) < _WORKERS and pace.may_begin():
                     under_way.add(pool.submit(self._warm, waiting.pop(0), what["kinds"], ahead=bool(what["ahead"])))
@@ -348,25 +352,19 @@ class WarmupWork:
 
 
 class _Pace:
-    """How fast tickers may be begun, and for how long."""
+    """How fast tickers may be begun."""
 
-    def __init__(self, rate: float | None, seconds: float | None, clock: Clock) -> None:
+    def __init__(self, rate: float | None, clock: Clock) -> None:
         self._step = 0.0 if rate is None else 1 / rate
         self._clock = clock
         self._next = clock()
-        self._ends = math.inf if seconds is None else clock() + seconds
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return self._clock() >= self._ends
 
     def may_begin(self) -> bool:
         """Whether the next one may be begun now; if so it is."""
         now = self._clock()
         if now < self._next:
             return False
-        self._next = max(self._next + self._step, now)
+        self._next = now + self._step
         return True
 
 

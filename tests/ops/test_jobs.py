@@ -16,6 +16,7 @@ from avcache.errors import CacheError, InvalidInput
 from avcache.ops.jobs import Job, JobRunning, Jobs, Run, Worker
 from avcache.runtime import Runtime
 from tests.ops.graph import wait_until
+from tests.servers import RealServer
 
 
 class Counting:
@@ -109,8 +110,8 @@ def test_a_job_is_done_and_says_so(boards: Callable[[], Board]) -> None:
     assert (ended.state, ended.done, ended.result, ended.what) == ("done", 3, "counted to 3", {"by": 1})
     assert ended.seconds is not None
     assert process.jobs.open() == []
-    assert process.jobs.latest() == process.jobs.latest(kind="counting") == [ended]
-    assert process.jobs.latest(kind="other") == []
+    assert process.jobs.latest("counting") == [ended]
+    assert process.jobs.latest("other") == []
 
 
 def test_all_processes_see_one_job_and_one_of_them_does_it(boards: Callable[[], Board]) -> None:
@@ -158,11 +159,8 @@ def test_whoever_loses_the_lease_stops_and_tells_nothing_more() -> None:
     counting.let(1)
     wait_until(lambda: getattr(process.jobs.get(job.id), "done", 0) == 1)
 
-    process.worker._ours_until = 0.0
-    process.worker._board = Elsewhere(board)
-    wait_until(
-        lambda: not process.worker._under_way or all(not t.is_alive() for t in process.worker._under_way.values())
-    )
+    process.worker._lease._board = Elsewhere(board)
+    wait_until(lambda: not any(thread.is_alive() for thread in process.worker._under_way.values()))
     counting.let(4)
     left = process.jobs.get(job.id)
     process.worker.stop()
@@ -322,3 +320,91 @@ def test_chores_are_the_leaders_and_a_mistake_ends_none() -> None:
             assert leading.ticks.acquire(timeout=10) or waiting.ticks.acquire(timeout=10)
 
     assert {leading.may_go_on, waiting.may_go_on} == {True, None}
+
+
+def test_a_paused_job_stays_so_whoever_has_it(boards: Callable[[], Board]) -> None:
+    first, second = Counting(), Counting()
+    with Process(boards(), first) as dying:
+        job = dying.jobs.submit("counting", {}, actor="ann", total=3)
+        dying.jobs.tell(job.id, "pause")
+        wait_until(lambda: getattr(dying.jobs.get(job.id), "state", "") == "paused")
+    board = boards()
+    board.erase([f"wish:{job.id}"])  # evicted, say
+    second.let(3)
+    with Process(board, second) as heir:
+        held = heir.jobs.wait(job.id, 1.0)
+        heir.jobs.tell(job.id, "resume")
+        ended = heir.jobs.wait(job.id, 10)
+
+    assert held is not None
+    assert (held.state, held.done) == ("paused", 0)
+    assert ended is not None
+    assert ended.state == "done"
+
+
+def test_what_a_leader_did_in_an_earlier_term_it_does_not_go_on_with() -> None:
+    board, counting = MemoryBoard(), Counting()
+    process = Process(board, counting)
+    process.worker.start()
+    job = process.jobs.submit("counting", {}, actor="ann", total=2)
+    wait_until(lambda: bool(counting.begun))
+
+    process.worker._lease._until = 0.0  # lost, and taken anew with the next renewal
+    wait_until(lambda: len(counting.begun) == 2)
+    counting.let(2)
+    ended = process.jobs.wait(job.id, 10)
+    process.worker.stop()
+
+    assert ended is not None
+    assert (ended.state, ended.done) == ("done", 2)
+    assert process.worker._lease.term == 2
+
+
+def test_a_job_that_ended_while_the_board_was_away_does_not_begin_anew(real_server: RealServer) -> None:
+    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": real_server.url}
+    wired = runtime.build(Settings.from_env(settings))
+    counting = Counting()
+    board = wired.ops.board
+    jobs = Jobs(board)
+    worker = Worker(board, jobs, [counting], is_away=lambda: wired.cache.state().is_degraded)
+    job = jobs.submit("counting", {}, actor="ann", total=3)
+    wait_until(lambda: bool(counting.begun))
+
+    real_server.pause()
+    wired.cache.get("default:any")
+    counting.let(3)
+    wait_until(lambda: job.id in worker._unclosed)
+    real_server.resume()
+    wait_until(lambda: not wired.cache.state().is_degraded and job.id not in worker._unclosed)
+    ended = jobs.get(job.id)
+    worker.stop()
+    wired.close()
+
+    assert ended is not None
+    assert (ended.state, ended.result) == ("done", "counted to 3")
+    assert len(counting.begun) == 1
+
+
+def test_a_full_server_takes_jobs_and_lets_clears_free_it() -> None:
+    with RealServer("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
+        settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": server.url}
+        wired = runtime.build(Settings.from_env(settings))
+        for number in range(2000):  # until it refuses
+            wired.cache.set(f"user:{number}", "x" * 2000)
+            if wired.cache.state().error is not None:
+                break
+        refused = wired.cache.state().error
+
+        job = wired.ops.clearing.start("user:*", actor="ann")
+        ended = wired.ops.jobs.wait(job.id, 20)
+        acts = [entry.action for entry in wired.ops.audit.latest()]
+        wired.cache.set("user:1", "fits again")
+        again = wired.cache.get("user:1")
+        wired.close()
+
+    assert refused is not None
+    assert ended is not None
+    assert ended.state == "done"
+    assert ended.done > 100
+    assert acts == ["swept", "clear"]
+    assert again == "fits again"

@@ -359,7 +359,9 @@ def test_a_time_budget_ends_it_and_says_what_is_left(make: Make) -> None:
     gate.opened.set()
     bench = make(gate)
 
-    job = bench.warmup.start(names, rate=20, seconds=0.5)
+    job = bench.warmup.start(names, rate=20, seconds=60)
+    wait_until(lambda: bool(job.outcomes))
+    bench.clock.advance(60)
     assert job.wait(20)
 
     assert 0 < len(job.outcomes) < 40

@@ -366,12 +366,12 @@ class TestClear:
         assert said in describe_job(clear_job(**changes), NOW)
 
     def test_a_pending_clear_is_never_told_as_done(self) -> None:
-        job = clear_job(notes={"pending": True, "swept": 0, "dropped": 0})
+        job = clear_job(notes={"pending": True, "swept": 0})
 
         assert "Redis is away" in describe_job(job, NOW)
 
     def test_the_history_says_who_what_how_much_and_why(self) -> None:
-        job = clear_job(state="done", reason="bad split", result="80 keys cleared", notes={"swept": 80, "dropped": 0})
+        job = clear_job(state="done", reason="bad split", result="80 keys cleared", notes={"swept": 80})
 
         (row,) = history([job]).to_dict("records")
         (line,) = csv_of(exported_clears([job])).decode().splitlines()[1:]
@@ -395,7 +395,7 @@ def clear_job(**changes: object) -> Job:
         actor="ann",
         created_at=NOW,
         total=89,
-        notes={"pending": False, "swept": 0, "dropped": 0},
+        notes={"pending": False, "swept": 0},
     )
     return msgspec.structs.replace(job, **changes)
 

@@ -2,6 +2,7 @@
 
 from avcache.ops.jobs.desk import JobRunning, Jobs
 from avcache.ops.jobs.job import ENDED, Job, JobState
-from avcache.ops.jobs.worker import Run, Stopped, Work, Worker
+from avcache.ops.jobs.run import Run, Stopped
+from avcache.ops.jobs.worker import Work, Worker
 
 __all__ = ["ENDED", "Job", "JobRunning", "JobState", "Jobs", "Run", "Stopped", "Work", "Worker"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,9 +17,10 @@ from avcache.ops.jobs.job import Job, Wish, decode, encode, new_id
 __all__ = ["JobRunning", "Jobs"]
 
 _KEPT: Final = 7 * 24 * 3600.0
+_ENDED_KEPT: Final = 24 * 3600.0
 _MOST_LISTED: Final = 200
 _OPEN: Final = "jobs-open"
-_LOG: Final = "jobs"
+_WISHES: Final[Mapping[bytes, Wish]] = {b"pause": "pause", b"resume": "resume", b"cancel": "cancel"}
 _POLL: Final = 0.05
 _TRIES: Final = 50
 _open_decoder = msgspec.msgpack.Decoder(dict[str, str])
@@ -42,13 +43,14 @@ class Jobs:
 
     Attributes:
         given_in: Called after a job was given in, or told something: whoever does jobs in this process looks at once.
+        heard: By job, who does it in this process, and wants to hear at once when something is said about it.
     """
 
     def __init__(self, board: Board, wall: Clock = time.time) -> None:
         self._board = board
         self._wall = wall
         self.given_in: Callable[[], None] = lambda: None
-        self._said: dict[str, Wish] = {}
+        self.heard: dict[str, Callable[[], None]] = {}
 
     def submit(
         self,
@@ -83,7 +85,6 @@ class Jobs:
             total=total,
             notes=dict(notes or {}),
             wakes_at=wakes_at,
-            seen_at=now,
         )
         self.keep(job)  # before it is listed: who finds it there must find it here
         try:
@@ -91,8 +92,7 @@ class Jobs:
         except JobRunning:
             self._board.erase([_name(job.id)])
             raise
-        for log in (_LOG, f"{_LOG}-{kind}"):
-            self._board.append(log, job.id.encode(), _MOST_LISTED)
+        self._board.append(_log(kind), job.id.encode(), _MOST_LISTED)
         self.given_in()
         return job
 
@@ -106,10 +106,9 @@ class Jobs:
         known = self._open()[1]
         return [job for job in self._read(sorted(known)) if not job.is_ended]
 
-    def latest(self, number: int = 20, kind: str | None = None) -> list[Job]:
-        """The last ones given in, the newest first; of one *kind* or of all."""
-        log = _LOG if kind is None else f"{_LOG}-{kind}"
-        return self._read([one.decode(errors="replace") for one in self._board.tail(log, number)])
+    def latest(self, kind: str, number: int = 20) -> list[Job]:
+        """The last ones of a *kind* that were given in, the newest first; those that ended a day ago are forgotten."""
+        return self._read([one.decode(errors="replace") for one in self._board.tail(_log(kind), number)])
 
     def tell(self, job_id: str, wish: Wish) -> Job:
         """
@@ -121,19 +120,16 @@ class Jobs:
         job = self.get(job_id)
         if job is None or job.is_ended:
             raise InvalidInput("job", job_id, "the id of a job that has not ended")
-        self._board.write(f"wish:{job_id}", wish.encode(), _KEPT)
-        self._said[job_id] = wish
+        self._board.write(_wish(job_id), wish.encode(), _KEPT)
+        hear = self.heard.get(job_id)
+        if hear is not None:
+            hear()
         self.given_in()
         return job
 
-    def said_here(self, job_id: str) -> Wish | None:
-        """What was last said about a job in this process; asks nobody."""
-        return self._said.get(job_id)
-
-    def wish(self, job_id: str) -> Wish | None:
-        """What was last said about a job."""
-        (data,) = self._board.read([f"wish:{job_id}"])
-        return {b"pause": "pause", b"resume": "resume", b"cancel": "cancel"}.get(data or b"")  # type: ignore[return-value]
+    def wishes(self, job_ids: Sequence[str]) -> list[Wish | None]:
+        """What was last said about each of some jobs."""
+        return [_WISHES.get(data or b"") for data in self._board.read(list(map(_wish, job_ids)))]
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job | None:
         """The job once it has ended, or as it is after *timeout* seconds."""
@@ -148,14 +144,13 @@ class Jobs:
 
     def keep(self, job: Job) -> None:
         """Put *job* in place of what is known of it. For whoever does it."""
-        self._board.write(_name(job.id), encode(job), _KEPT)
+        self._board.write(_name(job.id), encode(job), _ENDED_KEPT if job.is_ended else _KEPT)
 
     def close(self, job: Job) -> None:
         """`keep` a job that has ended, and take it from the open ones."""
         self.keep(job)
         self._edit(lambda known: {one: kind for one, kind in known.items() if one != job.id})
-        self._board.erase([f"wish:{job.id}"])
-        self._said.pop(job.id, None)
+        self._board.erase([_wish(job.id)])
 
     def forget_lost(self) -> None:
         """Take from the open ones what nothing is known of: its record was evicted, say."""
@@ -196,3 +191,11 @@ class Jobs:
 
 def _name(job_id: str) -> str:
     return f"job:{job_id}"
+
+
+def _wish(job_id: str) -> str:
+    return f"wish:{job_id}"
+
+
+def _log(kind: str) -> str:
+    return f"jobs-{kind}"

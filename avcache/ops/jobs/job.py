@@ -24,7 +24,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         what: What is to be done, in plain values that its kind understands.
         notes: What its kind writes down on the way, so that another process can go on.
         wakes_at: When a waiting job goes on.
-        seen_at: When whoever does it last told how far it is.
         result: How it ended, in a sentence.
     """
 
@@ -40,7 +39,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float | None = None
     ended_at: float | None = None
     wakes_at: float | None = None
-    seen_at: float = 0.0
     notes: dict[str, Any] = {}
     result: str = ""
 

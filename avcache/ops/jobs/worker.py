@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -16,26 +16,17 @@ from avcache.clock import Clock
 from avcache.errors import BackendError, CacheError
 from avcache.forks import renew_in_children
 from avcache.ops.jobs.desk import Jobs
-from avcache.ops.jobs.job import Job, JobState, Wish
+from avcache.ops.jobs.job import Job, JobState
+from avcache.ops.jobs.lease import Lease
+from avcache.ops.jobs.run import Run, Stopped
 
-__all__ = ["Chore", "Run", "Stopped", "Work", "Worker"]
+__all__ = ["Chore", "Work", "Worker"]
 
 logger = logging.getLogger(__name__)
 
-_LEASE: Final = "leader"
-_LEASE_SECONDS: Final = 4.0
-_SURE_SECONDS: Final = 3.0
-"""So long after it was taken the lease is ours for sure; it is renewed long before."""
-
 _TICK: Final = 0.25
-_TOLD_EVERY: Final = 0.2
-_HEARTBEAT: Final = 1.0
-_STOP_PATIENCE: Final = 10.0
 _CHORE_PAUSE: Final = 1.0
-
-
-class Stopped(Exception):
-    """This process is to go on with it no longer: another one will, or somebody cancelled it."""
+_STOP_PATIENCE: Final = 10.0
 
 
 class Work(Protocol):
@@ -68,66 +59,16 @@ class Chore(Protocol):
         ...
 
 
-class Run:
-    """One job under way, as its `Work` sees it."""
-
-    def __init__(self, job: Job, jobs: Jobs, is_ours: Callable[[], bool], wall: Clock) -> None:
-        self.job = job
-        self._jobs = jobs
-        self._is_ours = is_ours
-        self._wall = wall
-        self._told_at = 0.0
-        self._asked_at = 0.0
-        self._said: Wish | None = None
-        self._mutex = threading.RLock()
-        self.is_cancelled = False
-
-    def tell(self, *, at_once: bool = False, **changes: Any) -> None:
-        """Change the job; the others see it within a fifth of a second, or *at_once*."""
-        with self._mutex:
-            self.job = msgspec.structs.replace(self.job, seen_at=self._wall(), **changes)
-            now = time.monotonic()
-            if (at_once or now - self._told_at >= _TOLD_EVERY) and self._is_ours():
-                self._told_at = now
-                self._jobs.keep(self.job)
-
-    def check(self) -> None:
-        """
-        Return if there is no reason to stop; not before somebody lets a paused job go on.
-
-        Raises:
-            Stopped: The job was cancelled, or is not ours any more.
-        """
-        while True:
-            if not self._is_ours():
-                raise Stopped("not ours any more")
-            if self.is_cancelled:
-                raise Stopped("cancelled")
-            with self._mutex:
-                now, said = time.monotonic(), self._jobs.said_here(self.job.id)
-                is_known = now - self._asked_at < _TOLD_EVERY and said == self._said
-                if is_known and self.job.state == "running":
-                    return
-                self._asked_at, self._said = now, said
-                wish = self._jobs.wish(self.job.id)
-                self.is_cancelled = wish == "cancel"
-                state: JobState = "paused" if wish == "pause" else "running"
-                is_silent = self._wall() - self.job.seen_at >= _HEARTBEAT
-                if state != self.job.state or is_silent:
-                    self.tell(at_once=True, state=state)
-            if state == "paused" and not self.is_cancelled:
-                time.sleep(_TOLD_EVERY)
-
-
 class Worker:
     """
     Takes the lease whenever nobody has it; while it has it, does the jobs and sees to the chores.
 
-    `start` begins the thread, `stop` ends it: what is under way is left for the next one who takes the lease.
+    `start` begins its threads, `stop` ends them: what is under way is left for the next one who takes the lease.
 
     Args:
         watch: Called with every look, whoever leads.
         on_ended: Told of every job that ended here.
+        is_away: Whether *board* stands in, within this process, for one that is away.
         wall: Dates; the monotonic clock measures.
     """
 
@@ -140,6 +81,7 @@ class Worker:
         *,
         watch: Callable[[], None] = lambda: None,
         on_ended: Callable[[Job], None] = lambda _job: None,
+        is_away: Callable[[], bool] = lambda: False,
         wall: Clock = time.time,
     ) -> None:
         self._board = board
@@ -148,11 +90,9 @@ class Worker:
         self._chores = tuple(chores)
         self._watch = watch
         self._on_ended = on_ended
-        self._put_off: set[str] = set()
+        self._is_away = is_away
         self._wall = wall
-        self._token = ""
-        self._ours_until = 0.0
-        self._is_failing = False
+        self._put_off: set[str] = set()
         self.begin_anew()
         renew_in_children(self)
         jobs.given_in = self._wake
@@ -162,132 +102,168 @@ class Worker:
         self._mutex = threading.Lock()
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._under_way: dict[str, threading.Thread] = {}
-        self._ours_until = 0.0
+        self._unclosed: dict[str, Job] = {}
+        self._lease = Lease(self._board, "leader", secrets.token_hex(8))
 
     @property
     def is_leader(self) -> bool:
         """Whether this process does the jobs now."""
-        return time.monotonic() < self._ours_until and not self._stopping.is_set()
+        return self._lease.is_held and not self._stopping.is_set()
 
     def start(self) -> None:
         """Begin; a second call changes nothing."""
         with self._mutex:
-            if self._thread is not None and self._thread.is_alive():
+            if any(thread.is_alive() for thread in self._threads):
                 return
-            self._token = secrets.token_hex(8)
             self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="avcache-worker", daemon=True)
-            self._thread.start()
+            self._threads = [
+                threading.Thread(target=self._keep_lease, name="avcache-lease", daemon=True),
+                threading.Thread(target=self._run, name="avcache-worker", daemon=True),
+                *(
+                    threading.Thread(target=self._see_to, args=(chore,), name=f"avcache-{chore.name}", daemon=True)
+                    for chore in self._chores
+                ),
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def stop(self) -> None:
         """End, after the steps under way; a second call changes nothing."""
-        thread, self._thread = self._thread, None
-        if thread is None:
+        with self._mutex:
+            threads, self._threads = self._threads, []
+        if not threads:
             return
         self._stopping.set()
         self._woken.set()
         give_up_at = time.monotonic() + _STOP_PATIENCE
-        for one in (thread, *self._under_way.values()):
-            one.join(max(0.0, give_up_at - time.monotonic()))
-        try:
-            self._board.give_back(_LEASE, self._token)
-        except BackendError as exc:
-            logger.info("worker.lease_kept", extra={"error": str(exc)})
+        for one in (*threads, *self._under_way.values()):
+            if one.is_alive():
+                one.join(max(0.0, give_up_at - time.monotonic()))
+        self._lease.give_back()
 
     def _wake(self) -> None:
         """A job was given in: by a process that may have no worker yet."""
         self.start()
         self._woken.set()
 
+    def _keep_lease(self) -> None:
+        """In a thread of its own: however long a look takes, the lease is not lost over it."""
+        while not self._stopping.is_set():
+            self._lease.take()
+            self._stopping.wait(self._lease.renewed_every)
+
     def _run(self) -> None:
+        term = 0
         while not self._stopping.is_set():
             try:
                 self._watch()
-                if self._take_lease():
+                if self.is_leader:
+                    if term != self._lease.term:
+                        logger.info("worker.leads")
+                        self._jobs.forget_lost()
+                        term = self._lease.term
                     self._look()
-            except BackendError as exc:  # the next look may find it well again
-                if not self._is_failing:
-                    logger.warning("worker.no_board", extra={"error": str(exc)})
-                self._is_failing = True
+            except BackendError as exc:
+                self._put_off_once("jobs", exc)
             except Exception:  # whoever does the jobs must survive
                 logger.exception("worker.failed")
             else:
-                self._is_failing = False
+                self._put_off.discard("jobs")
             self._woken.wait(_TICK)
             self._woken.clear()
 
-    def _take_lease(self) -> bool:
-        asked_at = time.monotonic()
-        if self._board.take(_LEASE, self._token, _LEASE_SECONDS):
-            if not self.is_leader:
-                logger.info("worker.leads")
-                self._jobs.forget_lost()
-            self._ours_until = asked_at + _SURE_SECONDS
-        else:
-            self._ours_until = 0.0
-        return self.is_leader
-
     def _look(self) -> None:
+        for ended in [] if self._is_away() else list(self._unclosed.values()):
+            self._close(ended)
         self._under_way = {name: thread for name, thread in self._under_way.items() if thread.is_alive()}
-        for job in self._jobs.open():
+        jobs = [job for job in self._jobs.open() if job.id not in self._under_way and job.id not in self._unclosed]
+        for job in self._due(jobs):
             work = self._works.get(job.kind)
-            if work is not None and self._is_due(job):
-                self._begin(f"job-{job.id}", lambda job=job, work=work: self._do(job, work))  # type: ignore[misc]
-        for chore in self._chores:
-            self._begin(f"chore-{chore.name}", lambda chore=chore: self._tick(chore))  # type: ignore[misc]
+            if work is not None:
+                thread = threading.Thread(target=self._do, args=(job, work), name=f"avcache-job-{job.id}", daemon=True)
+                thread.start()
+                self._under_way[job.id] = thread
 
-    def _is_due(self, job: Job) -> bool:
-        if job.state != "waiting" or job.wakes_at is None or self._wall() >= job.wakes_at:
-            return True
-        return self._jobs.wish(job.id) in {"cancel", "resume"}
-
-    def _begin(self, name: str, do: Callable[[], None]) -> None:
-        if name in self._under_way:
-            return
-        thread = threading.Thread(target=do, name=f"avcache-{name}", daemon=True)
-        thread.start()
-        self._under_way[name] = thread
+    def _due(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those that are to be gone on with now: not those that wait for a moment, unless somebody hastens them."""
+        now = self._wall()
+        waiting = [job.id for job in jobs if job.state == "waiting" and job.wakes_at is not None and now < job.wakes_at]
+        wishes = dict(zip(waiting, self._jobs.wishes(waiting), strict=True)) if waiting else {}
+        return [job for job in jobs if job.id not in wishes or wishes[job.id] in {"cancel", "resume"}]
 
     def _do(self, job: Job, work: Work) -> None:
-        run = Run(job, self._jobs, lambda: self.is_leader, self._wall)
+        term = self._lease.term
+        run = Run(
+            job,
+            self._jobs,
+            is_ours=lambda: self._lease.is_held and self._lease.term == term,
+            may_go_on=lambda: not self._stopping.is_set(),
+            wall=self._wall,
+        )
+        self._jobs.heard[job.id] = run.hear
+        try:
+            ending = self._outcome(run, work)
+        finally:
+            self._jobs.heard.pop(job.id, None)
+        if ending is None:
+            run.tell(at_once=True)  # how far it is, for the next one
+            return
+        state, result = ending
+        if not self._lease.is_held or self._lease.term != term:  # then another one does it, or will
+            return
+        self._close(msgspec.structs.replace(run.job, state=state, result=result, ended_at=self._wall()))
+
+    def _outcome(self, run: Run, work: Work) -> tuple[JobState, str] | None:
+        """How it ended; None if it has not, but is to be gone on with by another process."""
+        job = run.job
         try:
             try:
-                run.tell(at_once=True, state="running", began_at=job.began_at or self._wall(), wakes_at=None)
+                state: JobState = "paused" if job.state == "paused" else "running"
+                run.tell(at_once=True, state=state, began_at=job.began_at or self._wall(), wakes_at=None)
                 run.check()
-                state: JobState = "done"
-                result = work.run(run)
+                return "done", work.run(run)
             except Stopped:
-                if not run.is_cancelled:
-                    return
-                state, result = "cancelled", work.cancelled(run.job)
+                return ("cancelled", work.cancelled(run.job)) if run.is_cancelled else None
         except CacheError as exc:
-            state, result = "failed", str(exc)
+            return "failed", str(exc)
         except Exception:
             logger.exception("job.failed", extra={"job": job.id, "kind": job.kind})
-            state, result = "failed", "an error of this program; see its log"
-        if not self.is_leader:  # then another one does it, or will
-            return
-        ended = msgspec.structs.replace(run.job, state=state, result=result, ended_at=self._wall())
-        try:
-            self._jobs.close(ended)
-        except BackendError:
-            logger.warning("job.not_closed", extra={"job": job.id})
-        logger.info("job.ended", extra={"job": job.id, "kind": job.kind, "state": state, "result": result})
-        self._on_ended(ended)
+            return "failed", "an error of this program; see its log"
 
-    def _tick(self, chore: Chore) -> None:
+    def _close(self, job: Job) -> None:
+        """Tell that a job has ended; again with a later look if nobody takes it, or only a board that stands in."""
+        is_new = job.id not in self._unclosed
         try:
-            chore.tick(lambda: self.is_leader)
-        except Exception as exc:
-            if chore.name not in self._put_off:  # told once, not with every tick
-                logger.warning("chore.put_off", exc_info=not isinstance(exc, CacheError), extra=_why(chore, exc))
-            self._put_off.add(chore.name)
+            self._jobs.close(job)
+            is_told = not self._is_away()
+        except CacheError as exc:
+            self._put_off_once("close", exc)
+            is_told = False
+        if is_told:
+            self._put_off.discard("close")
+            self._unclosed.pop(job.id, None)
         else:
-            self._put_off.discard(chore.name)
-        self._stopping.wait(_CHORE_PAUSE)
+            self._unclosed[job.id] = job
+        if is_new:
+            logger.info("job.ended", extra={"job": job.id, "kind": job.kind, "state": job.state, "result": job.result})
+            self._on_ended(job)
 
+    def _see_to(self, chore: Chore) -> None:
+        while not self._stopping.wait(_CHORE_PAUSE):
+            if not self.is_leader:
+                continue
+            try:
+                chore.tick(lambda: self.is_leader)
+            except Exception as exc:  # noqa: BLE001 - the next tick may go well
+                self._put_off_once(chore.name, exc)
+            else:
+                self._put_off.discard(chore.name)
 
-def _why(chore: Chore, exc: Exception) -> dict[str, str]:
-    return {"chore": chore.name, "reason": str(exc)}
+    def _put_off_once(self, what: str, exc: Exception) -> None:
+        """Told once, not with every look."""
+        if what not in self._put_off:
+            is_foreign = not isinstance(exc, CacheError)
+            logger.warning("worker.put_off", exc_info=is_foreign, extra={"what": what, "reason": str(exc)})
+        self._put_off.add(what)

@@ -87,7 +87,7 @@ def _buttons(job: Job) -> None:
 
 def past_clears() -> None:
     """The last clears, whoever did them."""
-    jobs = [job for job in get_runtime().ops.jobs.latest(50, _KIND) if job.is_ended]
+    jobs = [job for job in get_runtime().ops.jobs.latest(_KIND, 50) if job.is_ended]
     if not jobs:
         return
     st.subheader("History")
