@@ -204,8 +204,10 @@ class RedisBackend:
         with translated("synchronise"):
             self._versions.synchronise(list(raised))
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
-        return self._walk.sweep(pattern, below, wanted)
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
+        return self._walk.sweep(pattern, below, wanted, tally=tally)
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
         return self._walk.scan(pattern, cursor, limit, budget)

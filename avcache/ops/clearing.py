@@ -212,13 +212,15 @@ class ClearWork:
     def run(self, run: Run) -> str:
         """See `Work`."""
         cleared = Cleared(0, barriers=_read(run.job))
-        swept = int(run.job.notes["swept"])
-        for number in self._cache.swept(cleared):
+        swept, before = 0, int(run.job.notes["swept"])
+        # Counted by the store: a process that died had told us less than it did, if it had told anything.
+        for number in self._cache.swept(cleared, tally=run.job.id):
             swept += number
+            seen = max(swept, before)
             run.tell(
-                done=swept + int(run.job.notes["dropped"]),
-                total=max(run.job.total, swept),
-                notes={**run.job.notes, "swept": swept},
+                done=seen + int(run.job.notes["dropped"]),
+                total=max(run.job.total, seen),
+                notes={**run.job.notes, "swept": seen},
             )
             run.check()
         self._keyspace.forget_sweep()
