@@ -317,6 +317,28 @@ def test_both_consoles_see_one_job_and_either_may_undo_it(redis_url: str, prefix
         assert first.ops.jobs.open() == []
 
 
+def test_whoever_only_looks_sees_at_once_what_another_process_cleared(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        clearing, looking = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        for wired in (clearing, looking):
+            stack.callback(wired.close)
+        cache, ops = looking.cache, looking.ops
+        looking.market.score("AAPL")
+        looking.market.price("AAPL")
+        assert ops.warmup.coverage("AAPL").covered == 1
+
+        clearing.cache.clear("momentum:*", sweep=False)
+        covered = ops.warmup.coverage("AAPL").rows["AAPL"]
+        clearing.cache.clear("price:*", sweep=False)
+        namespaces = ops.keyspace.snapshot(max_age=0).namespaces
+        clearing.cache.clear("history:*", sweep=False)
+
+        assert covered == ("fresh", "missing")
+        assert namespaces.keys() & {"price", "momentum", "history"} == {"history"}
+        assert not cache.exists("history:AAPL")
+        assert cache.ttl("history:AAPL") is None
+
+
 def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(real_server: RealServer) -> None:
     wired = runtime.build(Settings.from_env(settings_of(real_server.url, "t:")))
     wired.cache.set_many({"user:1": 1, "price:AAPL": 2})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -171,7 +173,8 @@ class Worker:
         with self._mutex:
             if self._thread is not None and self._thread.is_alive():
                 return
-            self._token = secrets.token_hex(8)
+            # Says who leads to whoever looks at the lease.
+            self._token = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self._stopping.clear()
             self._thread = threading.Thread(target=self._run, name="avcache-worker", daemon=True)
             self._thread.start()
