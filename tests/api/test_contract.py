@@ -107,6 +107,18 @@ def test_keys_of_a_pattern_are_those_that_match(anywhere: Service) -> None:
     assert found["count"] == 2
 
 
+def test_keys_that_were_cleared_and_may_be_given_back_are_none_until_they_are(anywhere: Service) -> None:
+    anywhere.runtime.cache.set_many({"price:AAPL": 1, "price:MSFT": 2, "user:1": 3})
+    clearing = anywhere.runtime.ops.clearing
+
+    job = clearing.start("price:*", actor="ann", undo_seconds=600)
+    cleared = anywhere.client.get(f"{BASE}/keys").json()
+    clearing.undo(job.id, actor="ann")
+
+    assert (cleared["count"], cleared["keys"]) == (1, ["user:1"])
+    assert anywhere.client.get(f"{BASE}/keys").json()["keys"] == ["price:AAPL", "price:MSFT", "user:1"]
+
+
 def test_pages_of_keys_together_are_all_keys(anywhere: Service) -> None:
     names = {f"user:{number}" for number in range(1300)}
     anywhere.runtime.cache.set_many(dict.fromkeys(names, 1))
