@@ -128,6 +128,10 @@ class Fleet:
         holder = self._raw.get(_LEASE)
         return None if holder is None else int(str(holder).split(":")[-2])
 
+    def stored(self) -> int:
+        """How many keys the server holds, whosesoever they are."""
+        return int(self._raw.dbsize())
+
     def kill_leader(self) -> int:
         """End the process that does the jobs as a power failure would; returns its number."""
         pid = self.leader()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -89,8 +90,7 @@ def test_a_clear_by_any_door_holds_at_every_door_when_it_returns(fleet: Fleet, o
         assert answer is None
         assert loading.warm_up(*_TICKERS) == len(_TICKERS)
 
-    expected = loads + len(fleet.doors) * len(_TICKERS)
-    wait_until(lambda: loaded(observer) == expected)
+    assert loaded(observer) == loads + len(fleet.doors) * len(_TICKERS)
 
 
 def test_a_warm_up_is_refused_at_every_door_while_one_is_under_way(fleet: Fleet, observer: Runtime) -> None:
@@ -149,8 +149,9 @@ def test_a_clear_is_seen_by_all_and_taken_back_by_any(fleet: Fleet, member: Call
 
 def test_a_clear_outlives_the_process_that_sweeps_it_and_counts_every_key_once(fleet: Fleet, observer: Runtime) -> None:
     observer.cache.set_many(dict.fromkeys((f"bulk:{number}" for number in range(_BULK)), 0))
+    full = fleet.stored()
     job = observer.ops.clearing.start("bulk:*", actor="ann")
-    wait_until(lambda: known(observer, job).done > 0)
+    wait_until(lambda: fleet.stored() < full - _BULK / 50)  # the sweep is under way
 
     dead = fleet.kill_leader()
     left = known(observer, job)
@@ -192,7 +193,9 @@ def known(runtime: Runtime, job: Job) -> Job:
 
 
 def loaded(runtime: Runtime) -> int:
-    """How many scores were computed so far, by all processes."""
+    """How many scores were computed so far, by all processes; waits until each has told what it did."""
+    asked_at = time.time()
+    wait_until(lambda: all(one.last_seen > asked_at for one in totals(runtime).by_process(60) if one.is_alive))
     counts = totals(runtime).stats().by_namespace.get("momentum")
     return 0 if counts is None else counts.loads
 
