@@ -104,7 +104,7 @@ def test_a_warm_up_is_refused_at_every_door_while_one_is_under_way(fleet: Fleet,
     assert [status for status, _ in refused] == [http.HTTPStatus.CONFLICT] * len(fleet.doors)
     assert {document["detail"].partition(" (")[0] for _, document in refused} == {"a warm-up is under way"}
     assert ended
-    assert [job.id for job in observer.ops.jobs.latest(1, "warm-up")] == [job.id]
+    assert [latest.id for latest in [observer.ops.warmup.latest] if latest] == [job.id]
     assert fleet.doors[-1].warm_up("KO") == 1
 
 
