@@ -1,9 +1,10 @@
-"""Servers the tests own: a Redis or Valkey they may kill, and the console as a user starts it."""
+"""Servers the tests own: a Redis or Valkey they may kill, the console and REST as a user starts them."""
 
 from __future__ import annotations
 
 import http.client
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["ROOT", "ConsoleServer", "RealServer", "find_server_binary", "free_port"]
+__all__ = ["ROOT", "ConsoleServer", "RealServer", "RestServer", "find_server_binary", "free_port"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,13 +48,23 @@ def free_port() -> int:
 
 
 class _Process:
-    """One child process with its output in a file; ended by its own pid, so no other server is touched."""
+    """
+    One child process with its output in a file; ended by its own pid, so no other server is touched.
+
+    It leads a group of its own: if it has to be killed, so are those that it started.
+    """
 
     def __init__(self, command: list[str], log: Path, *, env: Mapping[str, str] | None = None) -> None:
         self._log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     @property
@@ -77,8 +88,9 @@ class _Process:
         self._child.send_signal(number)
 
     def kill(self) -> None:
-        self._child.kill()
-        self._child.wait()
+        if self._child.poll() is None:  # else its number may be another's by now
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
 
     def stop(self) -> None:
         """Ask it to end; kill it if it has not after 5 seconds. Nothing happens if it is gone."""
@@ -190,9 +202,9 @@ class RealServer:
         return False
 
 
-class ConsoleServer:
+class _WebServer:
     """
-    The console, started with `streamlit run app.py` in a process of its own; a context manager.
+    A door of this project in a process of its own, on a free port of 127.0.0.1; a context manager.
 
     Args:
         folder: Where its logs and its output go.
@@ -207,14 +219,12 @@ class ConsoleServer:
         """Seconds from the command to the first healthy answer."""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-        command += ["--server.port", str(self.port), "--server.headless", "true"]
         began = time.monotonic()
-        self._process = _Process(command, self._folder / "console.txt", env={**os.environ, **self._env})
+        self._process = _Process(self._command(), self._folder / "output.txt", env={**os.environ, **self._env})
         try:
-            self._process.wait_until(self._is_healthy, patience=60)
+            self._process.wait_until(self._is_ready, patience=60)
         except BaseException:
-            self._process.stop()
+            self.stop()
             raise
         self.started_after = time.monotonic() - began
         return self
@@ -238,7 +248,21 @@ class ConsoleServer:
         """End it as Ctrl-C or a supervisor would; nothing happens if it is gone."""
         self._process.stop()
 
-    def _is_healthy(self) -> bool:
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _is_ready(self) -> bool:
+        raise NotImplementedError
+
+
+class ConsoleServer(_WebServer):
+    """The console, started with `streamlit run app.py`."""
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        return [*command, "--server.port", str(self.port), "--server.headless", "true"]
+
+    def _is_ready(self) -> bool:
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             link.request("GET", "/_stcore/health")
@@ -248,3 +272,43 @@ class ConsoleServer:
             return False
         finally:
             link.close()
+
+
+class RestServer(_WebServer):
+    """REST alone, started with `uvicorn avcache.api:app --workers`; what it prints begins with the worker's number."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, *, workers: int) -> None:
+        super().__init__(folder, env)
+        self._workers = workers
+
+    def pids(self) -> set[int]:
+        """The workers that serve; and those that did, and are gone."""
+        lines = [line.partition(" ") for line in self.output().splitlines()]
+        return {int(pid) for pid, _, told in lines if told == "Application startup complete."}
+
+    def served_by(self, target: str) -> int | None:
+        """The worker that answered the request for *target*, which nobody else has asked for; None: not yet."""
+        for line in self.output().splitlines():
+            if f" {target} HTTP/" in line:
+                return int(line.partition(" ")[0])
+        return None
+
+    def _command(self) -> list[str]:
+        lines = self._folder / "lines.json"
+        lines.write_text(json.dumps(_LINES_WITH_PID))
+        command = [sys.executable, "-m", "uvicorn", "avcache.api:app", "--workers", str(self._workers)]
+        command += ["--port", str(self.port), "--log-config", str(lines)]
+        # A kept connection stays with its worker for as long as a test wants to ask that one.
+        return [*command, "--timeout-keep-alive", "600"]
+
+    def _is_ready(self) -> bool:
+        return len(self.pids()) == self._workers
+
+
+_LINES_WITH_PID = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"pid": {"format": "%(process)d %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "pid"}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO"}},
+}

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio.to_thread
 
+from avcache.api.listeners import send_at_once
 from avcache.runtime import Runtime
 
 __all__ = ["lifespan_of"]
@@ -24,6 +25,7 @@ def lifespan_of(get_runtime: Callable[[], Runtime]) -> Callable[[object], Abstra
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
+        send_at_once()
         runtime = get_runtime()
         await anyio.to_thread.run_sync(runtime.start)
         facts = {"backend": runtime.cache.state().name, "source": runtime.provider.current().name}

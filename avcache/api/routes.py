@@ -31,6 +31,7 @@ from avcache.api.schemas import (
 from avcache.errors import InvalidInput
 from avcache.formats import format_bytes
 from avcache.market.tickers import parse_tickers
+from avcache.ops.keyspace import peek_found
 from avcache.runtime import Runtime
 
 __all__ = ["build_app"]
@@ -181,10 +182,12 @@ def keys(
 ) -> Keys:
     """The keys that match, a page at a time."""
     page = runtime.cache.scan(_checked_pattern(runtime, pattern), _checked_cursor(runtime, cursor), limit)
+    # What was cleared stays in the store until it is swept: nobody reads it any more.
+    found = sorted(peek.key for peek in peek_found(runtime.cache, page.keys))
     return Keys(
         pattern=pattern,
-        count=len(page.keys),
-        keys=sorted(page.keys),
+        count=len(found),
+        keys=found,
         truncated=bool(page.cursor),
         cursor=page.cursor or None,
         exact=not page.cursor and not cursor,

@@ -9,8 +9,11 @@ from avcache import runtime
 from avcache.api.guard import guards
 from avcache.api.lifespan import lifespan_of
 from avcache.api.routes import build_app
+from avcache.telemetry import logs
 
 __all__ = ["app"]
+
+logs.configure()
 
 app = Starlette(
     routes=[Mount("/api", build_app(runtime.shared))],

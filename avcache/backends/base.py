@@ -255,12 +255,16 @@ class Backend(Protocol):
         """Take back those of *barriers* whose scope was not invalidated again; says whether all of them."""
         ...
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
         """
         Drop matching entries of a version under *below*, in batches; yields how many went, exactly.
 
         Args:
             wanted: Which of them, by their first `LONGEST_HEAD` bytes; None: all.
+            tally: A name under which is counted what goes; what went under it before, in whichever process, is yielded
+                first. So one process may go on where another one died.
         """
         ...
 

@@ -37,6 +37,7 @@ _OVERHEAD_BYTES = 580
 
 
 _SURVEYED = 500
+_MOST_TALLIES = 100
 _chance = random.Random()  # noqa: S311 - no secret; our own, so that no thread disturbs who seeds theirs
 
 
@@ -79,6 +80,7 @@ class MemoryBackend:
         self._mutex = threading.RLock()
         self._leases: dict[str, list[_Lease]] = {}
         self._locks: dict[str, _NamedLock] = {}
+        self._tallies: dict[str, int] = {}
         self._state = State("memory", since=wall())
         renew_in_children(self)
 
@@ -146,11 +148,18 @@ class MemoryBackend:
             self._leases.clear()
             self._bytes = 0
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
         with self._mutex:
             older = [key for key in self._live(pattern) if _is_older(self._data[key].data, below)]
             doomed = [key for key in older if wanted is None or wanted(self._data[key].data[:LONGEST_HEAD])]
             swept = sum(map(self._drop, doomed))
+            if tally:
+                swept += self._tallies.pop(tally, 0)
+                self._tallies[tally] = swept
+                while len(self._tallies) > _MOST_TALLIES:
+                    del self._tallies[next(iter(self._tallies))]
         yield swept
 
     def scan(

@@ -45,6 +45,7 @@ _POLL: Final = 0.05
 _MOST_FORMER: Final = 8
 _LISTENERS: Final = 16
 _KNOWN_NAMES: Final = 4_096
+_VERSION: Final = "!v"
 _ANSWERS: Final = frozenset({bytes, type(None)})
 _RETENTION: Final = 14 * 24 * 3600.0
 
@@ -204,17 +205,27 @@ class RedisBackend:
         with translated("synchronise"):
             self._versions.synchronise(list(raised))
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
-        return self._walk.sweep(pattern, below, wanted)
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
+        return self._walk.sweep(pattern, below, wanted, tally=tally)
 
     def scan(self, pattern: Pattern, cursor: str = "", limit: int = 1000, budget: float | None = None) -> Page:
         return self._walk.scan(pattern, cursor, limit, budget)
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
-        return self._walk.inspect(keys, head_bytes)
+        if not keys:
+            return []
+        # The version comes with them: who only looks must not take for valid what another process has invalidated.
+        *found, mark = self._walk.inspect([*keys, _VERSION], head_bytes)
+        with translated("inspect"):
+            self._versions.check(None if mark is None else mark.head)
+        return found
 
     def survey(self, *, fair: bool = False) -> Iterator[Slice]:
-        return self._walk.survey(fair=fair)
+        with translated("survey"):
+            self._versions.check(self._wire.ask("GET", self._versions.key))
+        yield from self._walk.survey(fair=fair)
 
     @contextmanager
     def lock(self, name: str, *, lease: float, wait: float) -> Iterator[None]:

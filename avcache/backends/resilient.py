@@ -160,13 +160,15 @@ class ResilientBackend:
     def info(self) -> BackendInfo:
         return self._read(lambda backend: backend.info())
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
         """As long as the primary answers; what is left of it then is invalid already, and expires."""
         if self._away is not None:
-            yield from self._secondary.sweep(pattern, below, wanted)
+            yield from self._secondary.sweep(pattern, below, wanted, tally=tally)
             return
         try:
-            yield from self._primary.sweep(pattern, below, wanted)
+            yield from self._primary.sweep(pattern, below, wanted, tally=tally)
         except BackendUnavailable as exc:
             self._leave(exc)
         except BackendError as exc:

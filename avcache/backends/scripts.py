@@ -218,8 +218,9 @@ return renewed
 SWEEP: Final = Script(
     _ALLOW_OOM
     + """
-local swept = 0
-for i = 1, #KEYS do
+local swept, entries = 0, #KEYS
+if ARGV[3] then entries = entries - 1 end
+for i = 1, entries do
     if redis.call('TYPE', KEYS[i]).ok == 'string' then
         local head = redis.call('GETRANGE', KEYS[i], 0, 11)
         if #head == 12 and string.sub(head, 1, 4) == ARGV[1] and string.sub(head, 5) < ARGV[2] then
@@ -227,10 +228,19 @@ for i = 1, #KEYS do
         end
     end
 end
-return swept
+if not ARGV[3] then return swept end
+if swept > 0 then
+    redis.call('INCRBY', KEYS[#KEYS], swept)
+    redis.call('PEXPIRE', KEYS[#KEYS], ARGV[3])
+end
+return math.max(swept, tonumber(redis.call('GET', KEYS[#KEYS]) or '0') - tonumber(ARGV[4]))
 """
 )
-"""KEYS: entries. ARGV: what an entry begins with, the version below which it goes, as it stands in an entry."""
+"""
+KEYS: entries, and the tally if there is one. ARGV: what an entry begins with, the version below which it goes, as it
+stands in an entry, and for a tally its ms and how much of it is known. Answers how many went, of a tally how much more
+than that it has by now; if the server has evicted it, it begins anew.
+"""
 
 _LOOK = """
 local call, pcall = redis.call, redis.pcall

@@ -27,6 +27,9 @@ _SCAN_COUNT: Final = 500
 _SWEEP_PAUSE: Final = 0.002
 """Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
 
+_TALLY_KEPT_MS: Final = 7 * 24 * 3600 * 1000
+"""As long as a sweep may wait for a process that goes on with it."""
+
 _COUNT_BUDGET: Final = 0.2
 _CURSOR_DIGITS: Final = 20
 _START_BITS: Final = 10
@@ -84,17 +87,32 @@ class Walk:
             if is_over:
                 return
 
-    def sweep(self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None) -> Iterator[int]:
+    def sweep(
+        self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""
+    ) -> Iterator[int]:
         """See `Backend.sweep`."""
+        told = 0
+        if tally:
+            told = self._sweep([], below, tally, told)
+            yield told
         for found in self._batches(pattern):
             keys = found if wanted is None else self._wanted(found, wanted)
             if not keys:
                 yield 0
             for start in range(0, len(keys), BATCH):
-                names = [self._prefix + key for key in keys[start : start + BATCH]]
-                with translated("sweep"):
-                    yield int(self._wire.run(scripts.SWEEP, names, MAGIC, below.to_bytes(8)))
+                number = self._sweep(keys[start : start + BATCH], below, tally, told)
+                told += number
+                yield number
             time.sleep(_SWEEP_PAUSE)
+
+    def _sweep(self, keys: Sequence[str], below: int, tally: str, told: int) -> int:
+        names = [self._prefix + key for key in keys]
+        arguments: list[Any] = [MAGIC, below.to_bytes(8)]
+        if tally:  # counted in the same step: whoever dies after it has told what went
+            names.append(f"{self._prefix}!swept:{tally}")
+            arguments += [_TALLY_KEPT_MS, told]
+        with translated("sweep"):
+            return int(self._wire.run(scripts.SWEEP, names, *arguments))
 
     def count(self) -> tuple[int, bool]:
         """How many keys are ours, and whether the time allowed sufficed to see them all."""

@@ -267,10 +267,15 @@ class Cache:
         swept = sum(self.swept(cleared))
         return Cleared(swept, pending=cleared.pending, barriers=cleared.barriers)
 
-    def swept(self, cleared: Cleared) -> Iterator[int]:
-        """`sweep` step by step: how many entries went in each."""
-        for barrier in cleared.barriers:
-            yield from self._swept(barrier)
+    def swept(self, cleared: Cleared, *, tally: str = "") -> Iterator[int]:
+        """
+        `sweep` step by step: how many entries went in each.
+
+        Args:
+            tally: A name of this sweep alone; what went under it before, in whichever process, comes first.
+        """
+        for number, barrier in enumerate(cleared.barriers):
+            yield from self._swept(barrier, tally and f"{tally}:{number}")
 
     def undo(self, cleared: Cleared) -> bool:
         """
@@ -446,12 +451,12 @@ class Cache:
         self._loading.forget([text])
         return cleared
 
-    def _swept(self, barrier: Barrier) -> Iterator[int]:
+    def _swept(self, barrier: Barrier, tally: str) -> Iterator[int]:
         kind, name = barrier.scope[:2], barrier.scope[2:]
         if kind == "t:":
-            return self._backend.sweep(EVERYTHING, barrier.version, Carries(name))
+            return self._backend.sweep(EVERYTHING, barrier.version, Carries(name), tally=tally)
         pattern = {"k:": name, "p:": name, "n:": f"{name}:*"}.get(kind, "*")
-        return self._backend.sweep(Pattern(pattern), barrier.version)
+        return self._backend.sweep(Pattern(pattern), barrier.version, tally=tally)
 
     def _batch(
         self,

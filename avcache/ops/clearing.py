@@ -274,9 +274,12 @@ class ClearWork:
 
     def run(self, run: Run) -> str:
         """See `Work`."""
-        steps, swept = self._cache.swept(Cleared(0, barriers=_read(run.job))), int(run.job.notes["swept"])
+        # Counted by the store: a process that died had told us less than it did, if it had told anything.
+        steps = self._cache.swept(Cleared(0, barriers=_read(run.job)), tally=run.job.id)
+        counted, swept = 0, int(run.job.notes["swept"])
         while (number := self._next(steps)) is not None:
-            swept += number
+            counted += number
+            swept = max(swept, counted)
             total = max(run.job.total, swept)
             run.tell(done=swept, total=total, notes={**run.job.notes, "swept": swept})
             run.check()

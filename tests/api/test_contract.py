@@ -107,6 +107,16 @@ def test_keys_of_a_pattern_are_those_that_match(anywhere: Service) -> None:
     assert found["count"] == 2
 
 
+def test_keys_that_were_cleared_and_not_swept_are_none(anywhere: Service) -> None:
+    fill(anywhere)
+    anywhere.runtime.cache.clear("price:*", sweep=False)
+    anywhere.runtime.cache.set("price:MSFT", 2)
+
+    found = anywhere.client.get(f"{BASE}/keys").json()
+
+    assert (found["count"], found["keys"]) == (3, ["momentum:AAPL", "price:MSFT", "user:1"])
+
+
 def test_pages_of_keys_together_are_all_keys(anywhere: Service) -> None:
     names = {f"user:{number}" for number in range(1300)}
     anywhere.runtime.cache.set_many(dict.fromkeys(names, 1))

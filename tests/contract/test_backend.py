@@ -259,6 +259,18 @@ def test_a_sweep_spares_what_was_written_after_the_invalidation(backend: Backend
     assert read_many(backend, ["a:1", "a:2"]) == [b"new", None]
 
 
+def test_a_sweep_tells_first_what_went_under_its_tally_before(backend: Backend) -> None:
+    put(backend, {"a:1": (b"v", 10), "a:2": (b"v", 10), "a:3": (b"v", 10)})
+    (barrier,) = backend.invalidate(["n:a"]).barriers
+
+    first = list(backend.sweep(Pattern("a:1"), barrier.version, tally="t"))
+    rest = list(backend.sweep(Pattern("a:*"), barrier.version, tally="t"))
+    again = list(backend.sweep(Pattern("a:*"), barrier.version, tally="t"))
+
+    assert (sum(first), sum(rest), sum(again)) == (1, 3, 3)
+    assert sum(backend.sweep(Pattern("a:*"), barrier.version, tally="another")) == 0
+
+
 def is_valid(backend: Backend, key: str, tags: tuple[str, ...] = ()) -> bool:
     """Whether what is stored under *key* is covered by no invalidation."""
     blob = backend.get(key)

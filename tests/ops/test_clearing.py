@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 
 import pytest
 import redis
 
 from avcache import runtime
+from avcache.backends.barriers import Barrier
+from avcache.backends.base import Cleared
 from avcache.clock import ManualClock
 from avcache.config import Settings
 from avcache.errors import CacheError, InvalidInput
@@ -242,8 +245,8 @@ def test_a_cancelled_sweep_gives_back_what_is_left(on_server: Runtime, monkeypat
     some, go_on = threading.Event(), threading.Event()
     sweep = cache.swept
 
-    def slowly(cleared: object) -> Iterator[int]:
-        for number in sweep(cleared):  # type: ignore[arg-type]
+    def slowly(cleared: Cleared, *, tally: str) -> Iterator[int]:
+        for number in sweep(cleared, tally=tally):
             yield number
             if number and not some.is_set():
                 some.set()
@@ -282,6 +285,38 @@ def test_a_worker_that_dies_leaves_its_clear_to_another(redis_url: str, prefix: 
         assert second.ops.keyspace.snapshot(max_age=0).keys == 0
 
 
+def test_what_a_worker_dropped_and_had_no_time_to_tell_is_counted(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        dying, heir = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        stack.callback(heir.close)
+        dying.cache.set_many({f"user:{number}": number for number in range(1000)})
+        job = dying.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
+        dying.close()
+        steps = heir.cache.swept(
+            Cleared(0, barriers=tuple(Barrier(*row) for row in job.notes["barriers"])), tally=job.id
+        )
+        untold = sum(islice(steps, 3))  # as the dying one swept
+
+        heir.ops.jobs.tell(job.id, "resume")
+        ended = heir.ops.jobs.wait(job.id, 20)
+
+        assert 0 < untold < 1000
+        assert ended is not None
+        assert (ended.state, cleared_keys(ended), ended.result) == ("done", 1000, "1,000 keys cleared")
+
+
+def test_a_count_that_the_server_evicts_begins_anew(on_server: Runtime, redis_url: str, prefix: str) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(2000)})
+    steps = on_server.cache.swept(on_server.cache.clear("user:*", sweep=False), tally="t")
+
+    some = sum(islice(steps, 3))
+    with redis.Redis.from_url(redis_url) as client:
+        dropped = client.delete(f"{prefix}!swept:t:0")
+
+    assert dropped == 1
+    assert some + sum(steps) == 2000
+
+
 def test_both_consoles_see_one_job_and_either_may_undo_it(redis_url: str, prefix: str) -> None:
     with ExitStack() as stack:
         first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
@@ -300,6 +335,28 @@ def test_both_consoles_see_one_job_and_either_may_undo_it(redis_url: str, prefix
         assert undone.state == "cancelled"
         assert (first.cache.get("user:1"), second.cache.get("user:2")) == (1, 2)
         assert first.ops.jobs.open() == []
+
+
+def test_whoever_only_looks_sees_at_once_what_another_process_cleared(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        clearing, looking = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        for wired in (clearing, looking):
+            stack.callback(wired.close)
+        cache, ops = looking.cache, looking.ops
+        looking.market.score("AAPL")
+        looking.market.price("AAPL")
+        assert ops.warmup.coverage("AAPL").covered == 1
+
+        clearing.cache.clear("momentum:*", sweep=False)
+        covered = ops.warmup.coverage("AAPL").rows["AAPL"]
+        clearing.cache.clear("price:*", sweep=False)
+        namespaces = ops.keyspace.snapshot(max_age=0).namespaces
+        clearing.cache.clear("history:*", sweep=False)
+
+        assert covered == ("fresh", "missing")
+        assert namespaces.keys() & {"price", "momentum", "history"} == {"history"}
+        assert not cache.exists("history:AAPL")
+        assert cache.ttl("history:AAPL") is None
 
 
 def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(real_server: RealServer) -> None:

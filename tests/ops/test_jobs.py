@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import redis
 
 from avcache import runtime
 from avcache.backends.board import Board, MemoryBoard
@@ -134,6 +137,17 @@ def test_all_processes_see_one_job_and_one_of_them_does_it(boards: Callable[[], 
     assert sorted(len(work.begun) for work in works) == [0, 1]
     assert not first.worker.is_leader
     assert not second.worker.is_leader
+
+
+def test_the_lease_says_which_process_leads(on_server: Callable[[], Runtime], redis_url: str, prefix: str) -> None:
+    wired = on_server()
+    wired.ops.start()
+    wait_until(lambda: wired.ops.worker.is_leader)
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        host, pid, _ = str(client.get(f"{prefix}!o:lease:leader")).split(":")
+
+    assert (host, int(pid)) == (socket.gethostname(), os.getpid())
 
 
 def test_what_a_process_leaves_another_one_goes_on_with(boards: Callable[[], Board]) -> None:

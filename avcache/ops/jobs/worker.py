@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,7 +107,9 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._under_way: dict[str, threading.Thread] = {}
         self._unclosed: dict[str, Job] = {}
-        self._lease = Lease(self._board, "leader", secrets.token_hex(8))
+        # Says who leads to whoever looks at the lease.
+        token = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._lease = Lease(self._board, "leader", token)
 
     @property
     def is_leader(self) -> bool:
