@@ -10,7 +10,7 @@ from avcache.core.counters import Counts
 from avcache.formats import format_clock, format_count, format_percent
 from avcache.ops.faults import fault_of
 
-__all__ = ["Badge", "Strip", "strip"]
+__all__ = ["Badge", "Colour", "Strip", "strip"]
 
 Colour = Literal["green", "orange", "red", "gray"]
 _SERVERS = {"redis": "Redis", "valkey": "Valkey"}
