@@ -35,10 +35,10 @@ st.dataframe(
         "Setting": st.column_config.TextColumn(pinned=True, width=205),
         "Value": st.column_config.TextColumn(width=130),
         "Source": st.column_config.TextColumn(width=90),
-        "Meaning": st.column_config.TextColumn(width=350),
+        "Default": st.column_config.TextColumn(width=95),
+        "Meaning": st.column_config.TextColumn(width="large"),
     },
-    row_height=54,  # two lines, for their meaning
-    height=580,
+    height="content",
     alt="Settings with their value, source and default",
 )
 st.caption("What somebody has set stands first. A change needs a restart; secrets are never shown.")

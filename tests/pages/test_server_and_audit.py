@@ -14,8 +14,10 @@ from avcache import runtime
 from avcache.backends.facts import SlowCommand
 from avcache.errors import BackendError
 from avcache.ops.audit import MOST_ENTRIES
+from avcache.ops.doctor import Action, Finding
 from avcache.ops.server import Latency, Memory, ServerView
 from avcache.ui import PAGES, SHELL
+from avcache.ui.server.links import link_of
 from avcache.ui.server.slow import HIDDEN
 from tests.servers import RealServer, free_port
 
@@ -31,10 +33,12 @@ NASTY = [
 
 
 def open_page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    app = AppTest.from_file(str(SHELL), default_timeout=30)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(str(PAGES / f"{name}.py")).run()
+    app.run()
+    if name != "overview":
+        app.switch_page(str(PAGES / f"{name}.py")).run()
     assert not app.exception
     return app
 
@@ -157,6 +161,29 @@ def test_what_a_server_tells_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert markup(app) == []
     assert set(app.dataframe[0].value["Arguments"]) == set(NASTY)
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "value"),
+    [
+        (Action("clear", "user:*"), "clear_pattern", "user:*"),
+        (Action("warm", "price"), "warmup_universe", "Sample 25"),
+        (Action("open", "keys", "user:*"), "keys_find", "user:*"),
+        (Action("open", "expiry", "user:*"), "expiry_namespace", "user"),
+        (Action("open", "overview"), "overview_window", "1 h"),
+    ],
+)
+def test_a_finding_leads_to_a_page_that_is_filled_in_and_does_nothing(action: Action, key: str, value: str) -> None:
+    wired = runtime.shared()
+    wired.cache.set("user:1", 1)
+    link = link_of(Finding("r", "warning", "w", (), "y", "s", action), wired.market.universes.default)
+    assert link is not None
+
+    app = open_page(link.page, **link.query)
+
+    assert app.session_state[key] == value
+    assert wired.cache.exists("user:1")
+    assert wired.ops.warmup.latest is None
 
 
 # -- audit -----------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def _of_memory(view: ServerView, others: Sequence[int] | None) -> tuple[Figure, 
         Figure(
             "Other processes",
             shared,
-            "cannot be known here" if others is None else "each with its own" if others else "to share with",
+            "cannot be known here" if others is None else "each with its own" if others else "this is the only one",
             "Processes with the same log folder. What one clears stays in the others.",
         ),
     )
@@ -120,12 +120,12 @@ def _saved(view: ServerView) -> Figure:
     parts = ["last attempt failed"] if saved.rdb_status == "err" else []
     if saved.aof_on is not None:
         failing = ", failing" if saved.aof_on and saved.aof_status == "err" else ""
-        parts.append(f"append file {'on' if saved.aof_on else 'off'}{failing}")
+        parts.append(f"AOF {'on' if saved.aof_on else 'off'}{failing}")
     return Figure(
         "Saved to disk",
         value,
         " · ".join(parts),
-        "Its last snapshot (RDB) since its start. A cache can be loaded anew: it need not be saved.",
+        "Its last snapshot (RDB) since its start; AOF: each write goes to a file. A cache need not be saved.",
     )
 
 

@@ -18,7 +18,7 @@ _IN_PLACE_OF: Final = frozenset({"redis_host", "redis_port", "redis_db"})
 
 def settings_table(settings: Settings, sources: Mapping[str, Source]) -> pd.DataFrame:
     """
-    One row each, those that somebody set first: Setting, Value, Source, Meaning, Default.
+    One row each, those that somebody set first: Setting, Value, Source, Default, Meaning.
 
     Args:
         sources: By field; a dash is shown for what is not in it.
@@ -29,8 +29,8 @@ def settings_table(settings: Settings, sources: Mapping[str, Source]) -> pd.Data
             "Setting": [name.upper() for name in fields],
             "Value": [_value(settings, name) for name in fields],
             "Source": [sources.get(name, "–") for name in fields],
-            "Meaning": [(Settings.model_fields[name].description or "").replace("`", "") for name in fields],
             "Default": [_shown(Settings.model_fields[name].default) for name in fields],
+            "Meaning": [(Settings.model_fields[name].description or "").replace("`", "") for name in fields],
         }
     )
 

@@ -22,7 +22,7 @@ def test_a_server_is_told_in_eight_figures() -> None:
         "Clients": ("12", "0 blocked · 3 rejected"),
         "PING": ("0.2 ms", "longest 0.5 ms"),
         "Operations": ("412/s", "of all clients"),
-        "Saved to disk": ("12 min ago", "append file off"),
+        "Saved to disk": ("12 min ago", "AOF off"),
         "Up for": ("2 h", "Valkey 8.0.1 · primary"),
     }
 
@@ -54,8 +54,8 @@ def test_a_save_that_never_was_or_failed_is_no_save() -> None:
     never = shown(view(uptime=60.0, persistence=Persistence(59.0, rdb_status="ok", aof_on=True, aof_status="err")))
     failed = shown(view(persistence=Persistence(720.0, rdb_status="err", aof_on=False)))
 
-    assert never["Saved to disk"] == ("not yet", "append file on, failing")
-    assert failed["Saved to disk"] == ("12 min ago", "last attempt failed · append file off")
+    assert never["Saved to disk"] == ("not yet", "AOF on, failing")
+    assert failed["Saved to disk"] == ("12 min ago", "last attempt failed · AOF off")
 
 
 def test_nothing_is_told_of_a_server_that_is_away() -> None:
@@ -76,5 +76,5 @@ def test_memory_is_told_with_its_limits_and_its_neighbours() -> None:
         "Evicted": ("7", "to make room"),
         "Other processes": ("2", "each with its own"),
     }
-    assert shown(of, [])["Other processes"] == ("none", "to share with")
+    assert shown(of, [])["Other processes"] == ("none", "this is the only one")
     assert shown(of, None)["Other processes"] == ("–", "cannot be known here")
