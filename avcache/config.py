@@ -18,7 +18,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 
 from avcache.errors import ConfigError
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "Source", "read_dotenv", "sources"]
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,9 @@ def _is_address(text: str) -> bool:
 def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
+
+Source = Literal["default", ".env", "environment"]
+"""Where a setting in force comes from."""
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 24 * 3600, allow_inf_nan=False)]
 
@@ -195,7 +198,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: Names every bad setting, the value found (secrets masked) and what is allowed.
         """
-        merged = {**_read_dotenv(dotenv), **env}
+        merged = {**read_dotenv(dotenv), **env}
         _warn_of_unknown(cls, merged)
 
         class FromMapping(cls):  # type: ignore[misc, valid-type]
@@ -238,7 +241,22 @@ class _MappingSource(EnvSettingsSource):
         return parse_env_vars(self._env, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
 
 
-def _read_dotenv(path: Path | None) -> dict[str, str]:
+def sources(env: Mapping[str, str], dotenv: Mapping[str, str]) -> dict[str, Source]:
+    """Where each field of `Settings` comes from, if they are read from *env* and, for what it lacks, from *dotenv*."""
+    told: dict[str, tuple[Source, str]] = {name: (".env", value) for name, value in dotenv.items()}
+    told |= {name: ("environment", value) for name, value in env.items()}
+    # An empty value counts as not given, and still hides the one of the file.
+    given: dict[str, Source] = {name.lower(): source for name, (source, value) in told.items() if value}
+    return {field: given.get(field, "default") for field in Settings.model_fields}
+
+
+def read_dotenv(path: Path | None) -> dict[str, str]:
+    """
+    What the file *path* sets; nothing without one.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     if path is None or not path.is_file():
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - only where there is such a file

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from avcache.backends.board import Board
     from avcache.backends.facts import FactsReader
     from avcache.backends.wire import Wire
-    from avcache.config import Settings
+    from avcache.config import Settings, Source
     from avcache.market.freshness import Freshness
     from avcache.market.provider import PriceProvider
     from avcache.market.service import Market
@@ -92,6 +92,7 @@ class Runtime:
         flusher: Tells the other processes on this Redis what is counted here; None without a Redis.
         totals: What all processes on this Redis have counted.
         shared_board: What they tell each other besides; None without a Redis.
+        sources: Where each setting comes from; empty if they were not read from an environment.
     """
 
     settings: Settings
@@ -103,6 +104,7 @@ class Runtime:
     is_started: bool = False
     facts: FactsReader | None = None
     neighbours: Neighbours | None = None
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     @_Part
     def market(self) -> Market:
@@ -217,9 +219,11 @@ def shared() -> Runtime:
 
 def from_environment(env: Mapping[str, str], dotenv: Path | None = None) -> Runtime:
     """Read the settings and build. Raises `ConfigError`."""
-    from avcache.config import Settings  # noqa: PLC0415 - pydantic takes longer than all of the rest
+    from avcache.config import Settings, read_dotenv, sources  # noqa: PLC0415 - pydantic takes longer than all the rest
 
-    return build(Settings.from_env(env, dotenv))
+    wired = build(Settings.from_env(env, dotenv))
+    wired.sources = sources(env, read_dotenv(dotenv))
+    return wired
 
 
 def _backend(settings: Settings) -> tuple[Backend, Wire | None]:

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from avcache import runtime
 from avcache.api.guard import guards
 from avcache.api.routes import build_app
-from avcache.config import Settings
+from avcache.config import Settings, read_dotenv, sources
 from avcache.errors import ConfigError, InvalidInput, ProviderError
 from avcache.runtime import Runtime
 from tests.servers import RealServer, free_port
@@ -101,6 +101,25 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 
     assert (settings.redis_port, settings.redis_db, settings.redis_host) == (7001, 3, "filehost")
     assert settings.redis_prefix == "alphavelocity:"
+
+
+def test_each_setting_tells_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("REDIS_PORT=7000\nredis_db=3\nREDIS_HOST=filehost\nREDIS_PREFIX=mine:\nCACHE_PRICE_TTL=\n")
+    env = {"redis_port": "7001", "REDIS_PREFIX": "", "REDIS_PORT": "", "AVCACHE_PROVIDER": "sample", "HOME": "/root"}
+
+    found, settings = sources(env, read_dotenv(file)), Settings.from_env(env, file)
+
+    told = {name: source for name, source in found.items() if source != "default"}
+    assert told == {
+        "redis_port": "environment",
+        "redis_db": ".env",
+        "redis_host": ".env",
+        "avcache_provider": "environment",
+    }
+    assert found.keys() == Settings.model_fields.keys()
+    changed = {name for name in found if getattr(settings, name) != getattr(Settings.from_env({}), name)}
+    assert changed == told.keys()
 
 
 def test_a_file_that_is_not_there_is_no_error(tmp_path: Path) -> None:

@@ -73,6 +73,16 @@ def test_importing_loads_none_of_the_heavy_packages() -> None:
     assert not {"pandas", "yfinance", "streamlit", "fastapi", "redis", "pydantic"} & set(loaded)
 
 
+def test_a_runtime_from_an_environment_knows_where_its_settings_come_from(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("REDIS_DB=3\n")
+
+    wired = runtime.from_environment({"AVCACHE_PROVIDER": "sample"}, tmp_path / ".env")
+    wired.close()
+
+    told = {name: source for name, source in wired.sources.items() if source != "default"}
+    assert told == {"redis_db": ".env", "avcache_provider": "environment"}
+
+
 def test_building_opens_no_socket_and_imports_no_market() -> None:
     script = (
         "import socket, sys, threading\n"

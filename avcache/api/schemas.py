@@ -32,7 +32,9 @@ class Info(BaseModel):
     is_redis: bool = Field(description="Entries are on a server (Redis or Valkey)")
     is_memory: bool = Field(description="Entries are in this process")
     memory_bytes: int | None = Field(description="Added: the same as memory_usage, in bytes")
-    exact: bool = Field(description="Added: false if there are more keys than the time allowed to count")
+    exact: bool = Field(
+        description="Added: false if not all were counted: there may be more in Redis, and in memory some have expired"
+    )
     state: str = Field(description="Added: redis, valkey, memory, degraded or recovering")
     degraded_since: float | None = Field(description="Added: since when memory serves for Redis, epoch seconds")
     error: str | None = Field(description="Added: why")

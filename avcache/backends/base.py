@@ -91,7 +91,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """A store in figures; what a store does not know is None. *exact* is about *keys*."""
+    """
+    A store in figures; what a store does not know is None.
+
+    Unless *exact*, there may be more *keys* than that on a server, and fewer in memory, where some may have expired.
+    """
 
     kind: Literal["memory", "redis", "valkey"]
     keys: int

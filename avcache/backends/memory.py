@@ -35,6 +35,8 @@ __all__ = ["MemoryBackend"]
 _OVERHEAD_BYTES = 580
 """What an entry costs besides its key and data: its place in the dict, the objects around them, what was read of it."""
 
+_COUNTED = 10_000
+"""Up to so many entries are looked at one by one, to say how many are alive; more would hold up every writer."""
 
 _SURVEYED = 500
 _MOST_TALLIES = 100
@@ -225,8 +227,9 @@ class MemoryBackend:
 
     def info(self) -> BackendInfo:
         with self._mutex:
-            keys = len(self._live(EVERYTHING))
-            return BackendInfo("memory", keys, exact=True, memory_bytes=self._bytes, evictions=self._evictions)
+            is_exact = len(self._data) <= _COUNTED
+            keys = len(self._live(EVERYTHING) if is_exact else self._data)
+            return BackendInfo("memory", keys, exact=is_exact, memory_bytes=self._bytes, evictions=self._evictions)
 
     def state(self) -> State:
         return self._state

@@ -23,7 +23,8 @@ def info(*, url: Url = CONSOLE, json: Json = False) -> None:
         print_json(found)
         return
     since = found.get("degraded_since")
-    about = "" if found.get("exact", True) else "at least "
+    bound = "at most " if found.get("cache_type") == "memory" else "at least "
+    about = "" if found.get("exact", True) else bound
     rows = {
         "Store": " ".join(str(found[name]) for name in ("cache_type", "redis_version") if found.get(name)),
         "State": found.get("state"),

@@ -41,7 +41,10 @@ _UNKNOWN: Final = Fault("unknown", "no usable answer")
 _SIGNS: Final[Mapping[str, Fault]] = {
     "Authentication": Fault("password", "the password is refused"),
     "NoPermission": Fault("permission", "permission denied"),
+    "Authorization": Fault("permission", "permission denied"),
     "Connection refused": Fault("not_connected", "connection refused"),
+    "No route to host": Fault("not_connected", "there is no way to its host"),
+    "Network is unreachable": Fault("not_connected", "there is no way to its host"),
     "Name or service not known": Fault("no_such_host", "no such host is known"),
     "nodename nor servname": Fault("no_such_host", "no such host is known"),
     "getaddrinfo": Fault("no_such_host", "no such host is known"),
@@ -60,6 +63,7 @@ _SIGNS: Final[Mapping[str, Fault]] = {
     "unknown command": Fault("no_such_command", "it knows no such command"),
     "closed by server": Fault("closed", "the connection was closed"),
     "reset by peer": Fault("closed", "the connection was closed"),
+    "Broken pipe": Fault("closed", "the connection was closed"),
 }
 """What an error's text has in it: the name of redis-py's class, or words of the server or of the system."""
 

@@ -10,23 +10,12 @@ from avcache.backends.base import State
 from avcache.clock import Clock
 from avcache.formats import format_seconds
 from avcache.ops.audit import Audit
+from avcache.ops.faults import fault_of
 
-__all__ = ["Outages", "reason_in_words"]
+__all__ = ["Outages"]
 
 _ACTOR: Final = "avcache"
 _OBJECT: Final = "server"
-
-_REASONS: Final = {
-    "Authentication": "the password is refused",
-    "Authorization": "permission denied",
-    "refused": "connection refused",
-    "Timeout": "no answer in time",
-    "BusyLoading": "it still loads its data",
-    "InvalidResponse": "what answers is no Redis",
-    "NoPermission": "permission denied",
-    "MasterDown": "its primary is away",
-    "ConnectionError": "the connection broke",
-}
 
 
 class Outages:
@@ -68,14 +57,9 @@ class Outages:
         return [event.at for event in self._audit.events(since) if event.kind == "outage"]
 
     def _note_outage(self, since: float, error: str | None) -> None:
-        text = f"Server away: {reason_in_words(error or '')}"
+        text = f"Server away: {fault_of(error or '').words}"
         self._audit.record(_ACTOR, "outage", _OBJECT, reason=error or "", result=text, at=since)
 
     def _note_recovery(self, since: float, until: float) -> None:
         text = f"Server back after {format_seconds(max(0.0, until - since))}"
         self._audit.record(_ACTOR, "recovery", _OBJECT, result=text, at=until)
-
-
-def reason_in_words(error: str) -> str:
-    """The `error` of a `State` for people; the whole of it, with its address, is in the log."""
-    return next((words for sign, words in _REASONS.items() if sign in error), "no usable answer")

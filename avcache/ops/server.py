@@ -83,6 +83,7 @@ class Keys:
     """
     Attributes:
         number: Keys of our database, whoever wrote them; of the store in memory, its entries.
+        is_exact: Otherwise *number* is the most there can be: some may have expired.
         expiring: How many of them have a ttl.
         most: How many there may be, where that is limited.
         elsewhere: Keys of the other databases, and in how many *other_databases* they are.
@@ -92,6 +93,7 @@ class Keys:
     """
 
     number: int | None = None
+    is_exact: bool = True
     expiring: int | None = None
     most: int | None = None
     elsewhere: int | None = None
@@ -180,7 +182,13 @@ def _inside(cache: Cache, state: State, now: float, limits: MemoryLimits | None)
             is_limited=True,
             policy="allkeys-lru",
         ),
-        keys=Keys(info.keys, expiring=info.keys, most=limits.entries if limits else None, evicted=info.evictions),
+        keys=Keys(
+            info.keys,
+            is_exact=info.exact,
+            expiring=info.keys,
+            most=limits.entries if limits else None,
+            evicted=info.evictions,
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import plotly.graph_objects as go
@@ -9,14 +10,22 @@ import streamlit as st
 
 from avcache import runtime
 from avcache.backends.base import State
+from avcache.errors import BackendError
+from avcache.ops.audit import MOST_ENTRIES, AuditEntry, Event
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
+from avcache.ui.server.model import ServerModel, server_model
 
-__all__ = ["TICK", "get_runtime", "live_overview", "look_at_backend"]
+__all__ = ["SLOW_TICK", "TICK", "get_runtime", "live_overview", "live_server", "look_at_backend", "read_audit"]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
+
+SLOW_TICK: Final = 5.0
+"""The same of what changes slowly, or takes longer to look at."""
+
+_DAY: Final = 86_400.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,3 +48,25 @@ def live_overview(window: float) -> tuple[OverviewModel, go.Figure]:
     wired = get_runtime()
     model = overview(wired.cache.counters, wired.ops.keyspace.snapshot(), wired.cache.namespaces, window)
     return model, hit_rates(model)
+
+
+@st.cache_resource(show_spinner=False, ttl=SLOW_TICK - 0.5, max_entries=1)
+def live_server() -> ServerModel:
+    """One look at the store and what the doctor finds: once per slow tick for all sessions."""
+    wired = get_runtime()
+    checkup, neighbours = wired.ops.checkup, wired.neighbours
+    others = () if neighbours is None else neighbours.others()
+    return server_model(checkup.view(), checkup.findings(), _events_of_a_day(), others)
+
+
+def _events_of_a_day() -> list[Event] | None:
+    try:
+        return get_runtime().ops.audit.events(time.time() - _DAY)
+    except BackendError:
+        return None
+
+
+@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)
+def read_audit() -> tuple[AuditEntry, ...]:
+    """All that is written down of who did what, newest first. Raises `BackendError` if it cannot be read."""
+    return tuple(get_runtime().ops.audit.latest(MOST_ENTRIES))

@@ -43,6 +43,18 @@ page = st.navigation(
                 icon=":material/local_fire_department:",
                 help="Load tickers ahead of demand, with progress and an outcome for each.",
             ),
+            st.Page(
+                PAGES / "server.py",
+                title="Server",
+                icon=":material/dns:",
+                help="Is the store well, how full and how quick is it, and what should be mended?",
+            ),
+            st.Page(
+                PAGES / "audit.py",
+                title="Audit",
+                icon=":material/history:",
+                help="Who did what, when, why, and what came of it.",
+            ),
         ],
         "Analyse": [
             st.Page(

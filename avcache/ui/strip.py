@@ -8,23 +8,12 @@ from typing import Literal
 from avcache.backends.base import State
 from avcache.core.counters import Counts
 from avcache.formats import format_clock, format_count, format_percent
+from avcache.ops.faults import fault_of
 
-__all__ = ["Badge", "Strip", "strip"]
+__all__ = ["Badge", "Colour", "Strip", "strip"]
 
 Colour = Literal["green", "orange", "red", "gray"]
 _SERVERS = {"redis": "Redis", "valkey": "Valkey"}
-_REASONS = {
-    "Authentication": "the password is refused",
-    "refused": "connection refused",
-    "Timeout": "no answer in time",
-    "BusyLoading": "it still loads its data",
-    "OutOfMemory": "it is out of memory, see maxmemory",
-    "NOREPLICAS": "too few replicas",
-    "InvalidResponse": "what answers is no Redis",
-    "ReadOnly": "it is read-only",
-    "NoPermission": "permission denied",
-    "MasterDown": "its primary is away",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +87,11 @@ def _hit_rate(last_minute: Counts) -> str:
     return f"hit rate 1 min {format_percent(last_minute.hit_rate)} of {format_count(last_minute.requests)}"
 
 
-def _reason(error: str) -> str:
-    """The last error in words; the whole of it, with its address, is in the log."""
-    return next((words for sign, words in _REASONS.items() if sign in error), "no usable answer")
-
-
 def _trouble(state: State, now: float) -> str | None:
     waiting = f" · {format_count(state.pending)} invalidations waiting" if state.pending else ""
-    if not state.is_degraded:
-        return f"Writes are refused ({_reason(state.error)}) · nothing new is kept{waiting}" if state.error else None
-    since, reason = format_clock(state.since, now), _reason(state.error or "")
-    return f"Degraded since {since} ({reason}) · serving from memory, entries live 60 s at most{waiting}"
+    # In words: the error itself, with its address, is in the log.
+    reason = fault_of(state.error or "").words
+    if state.is_degraded:
+        since = format_clock(state.since, now)
+        return f"Degraded since {since} ({reason}) · serving from memory, entries live 60 s at most{waiting}"
+    return f"Writes are refused ({reason}) · nothing new is kept{waiting}" if state.error else None

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from avcache.backends.base import MISS
+from avcache.backends.memory import MemoryBackend
+from avcache.clock import ManualClock
 from avcache.core.cache import Cache
 from avcache.core.entry import Head, encode
 from avcache.core.keys import Key
@@ -415,7 +417,7 @@ def test_a_named_lock_excludes_and_need_not_be_waited_for(cache: Cache) -> None:
 
 
 def test_the_memory_is_bounded_and_one_giant_does_not_push_out_the_rest() -> None:
-    from avcache.backends.memory import _OVERHEAD_BYTES, MemoryBackend
+    from avcache.backends.memory import _OVERHEAD_BYTES
 
     backend = MemoryBackend(max_entries=3, max_bytes=5000)
     entry = encode(Head("k", 0.0, 9e9), b"v")
@@ -428,6 +430,22 @@ def test_the_memory_is_bounded_and_one_giant_does_not_push_out_the_rest() -> Non
     assert [backend.get(f"n:{number}") is not None for number in range(5)] == [False, False, False, True, True]
     assert backend.info().evictions == 3
     assert backend.info().memory_bytes == 2 * (3 + len(entry) + _OVERHEAD_BYTES)
+
+
+def test_a_small_memory_counts_what_is_alive_and_a_large_one_what_it_holds() -> None:
+    clock = ManualClock(0.0)
+    backend = MemoryBackend(clock=clock)
+    entry = encode(Head("k", 0.0, 9e9), b"v")
+    backend.put({f"n:{number}": (entry, 60 if number else 10) for number in range(10_000)})
+    clock.advance(20)
+
+    small = backend.info()
+    backend.put({f"n:{number}": (entry, 60 if number else 10) for number in range(10_001)})
+    clock.advance(20)
+    large = backend.info()
+
+    assert (small.keys, small.exact) == (9_999, True)
+    assert (large.keys, large.exact) == (10_001, False)
 
 
 def test_limits_say_what_is_allowed() -> None:

@@ -16,7 +16,7 @@ from avcache.backends.wire import Wire
 from avcache.clock import ManualClock
 from avcache.errors import BackendError, BackendUnavailable
 from avcache.ops.audit import Audit, AuditEntry
-from avcache.ops.outages import Outages, reason_in_words
+from avcache.ops.outages import Outages
 from tests.proxy import FaultProxy, Refuse
 from tests.servers import free_port
 
@@ -276,20 +276,6 @@ def test_an_outage_that_three_processes_saw_counts_once(server: Server, audit: A
 
     assert processes[0].times(0) == [100.0]
     assert [event.kind for event in audit.events(0)] == ["outage", "recovery"]
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        ("AuthenticationError: redis get: invalid username-password", "the password is refused"),
-        ("ConnectionError: redis get: Error 111 connecting to x:1. Connection refused.", "connection refused"),
-        ("ConnectionError: redis get: Connection closed by server.", "the connection broke"),
-        ("TimeoutError: redis get: Timeout reading from socket", "no answer in time"),
-        ("", "no usable answer"),
-    ],
-)
-def test_the_reason_of_an_outage_is_told_in_words(error: str, words: str) -> None:
-    assert reason_in_words(error) == words
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from avcache import runtime
 from avcache.ui import PAGES, SHELL
 from tests.servers import free_port
 
-OPERATE = ("overview", "keys", "expiry", "clear", "warmup")
+OPERATE = ("overview", "keys", "expiry", "clear", "warmup", "server", "audit")
 ALL = (*OPERATE, "momentum", "portfolio")
 
 

@@ -22,11 +22,12 @@ _LISTED: Final = 5
 class Action:
     """
     What a button could do. *target* is, to `warm`, one of `coverage.KINDS`; to `clear`, a pattern; to `open`, the name
-    of a page (`keys`, `server`, …).
+    of a page (`keys`, `server`, …), which *about*, if it is given, narrows down to what matches it.
     """
 
     kind: Literal["warm", "clear", "open"]
     target: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

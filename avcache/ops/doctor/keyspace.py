@@ -12,7 +12,6 @@ from avcache.ops.doctor.finding import Action, Finding, listed
 
 __all__ = ["RULES"]
 
-_OPEN_KEYS: Final = Action("open", "keys")
 _LONG_LOAD: Final = 60.0
 """Seconds of loading that do not fit into the minute in which they fall due, one after the other."""
 
@@ -31,7 +30,7 @@ def _no_ttl(facts: DoctorFacts) -> Iterator[Finding]:
         listed([f"{one.name}: {format_count(one.no_ttl)} of {format_count(one.keys)} keys" for one in found]),
         "They stay for good: avcache itself writes nothing without a ttl, so somebody else did, or took it away.",
         f"{settings.cli} EXPIRE {settings.prefix}<key> 3600 for each{'' if first.foreign else f', or clear {ours}'}.",
-        _OPEN_KEYS if first.foreign else Action("clear", ours),
+        Action("open", "keys", ours) if first.foreign else Action("clear", ours),
     )
 
 
@@ -52,7 +51,7 @@ def _cliffs(facts: DoctorFacts) -> Iterator[Finding]:
             if is_warmable
             else "Set them with ttls that differ (ttl=3600 + random.uniform(0, 360)), or load them with get_or_load, "
             "which spreads them by up to 10 %.",
-            Action("warm", cliff.namespace) if is_warmable else Action("open", "expiry"),
+            Action("warm", cliff.namespace) if is_warmable else Action("open", "expiry", f"{cliff.namespace}:*"),
         )
 
 
@@ -71,7 +70,7 @@ def _big_values(facts: DoctorFacts) -> Iterator[Finding]:
         (f"limit: {format_bytes(limit)}", *listed([f"{key}: {format_bytes(size)}" for key, size in biggest])),
         "Each read fetches all of it; and if it grows past the limit, it is loaded with every request for it.",
         f"Keep it in parts, or less of it; or set CACHE_MAX_VALUE_BYTES={2 * limit}.",
-        _OPEN_KEYS,
+        Action("open", "keys", biggest[0][0]),
     )
 
 
@@ -88,7 +87,7 @@ def _foreign(facts: DoctorFacts) -> Iterator[Finding]:
         "Reads of them are misses, and avcache never drops them.",
         f"Set another REDIS_PREFIX, or see with {settings.cli} --scan --pattern '{settings.prefix}*' whose they are "
         "and move them.",
-        _OPEN_KEYS,
+        Action("open", "keys", f"{found[0].name}:*"),
     )
 
 

@@ -48,7 +48,7 @@ def _cold(facts: DoctorFacts) -> Iterator[Finding]:
             (_rate("last hour", counts), *_reasons(counts)),
             "Whoever asks waits for a load, which the cache is there to spare.",
             _warmer(name, counts),
-            Action("warm", name) if name in KINDS else Action("open", "keys"),
+            Action("warm", name) if name in KINDS else Action("open", "keys", f"{name}:*"),
         )
 
 

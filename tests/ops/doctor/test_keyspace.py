@@ -28,7 +28,7 @@ def test_keys_without_a_ttl_are_told_by_namespace_and_cleared_where_they_are_our
     theirs = find(facts(namespaces=names(NamespaceFacts("user", 9, 900, no_ttl=7, foreign=1), price)), "no_ttl")
 
     assert ours.evidence == ("user: 7 of 9 keys", "price: 2 of 10 keys")
-    assert (ours.action, theirs.action) == (Action("clear", "user:*"), Action("open", "keys"))
+    assert (ours.action, theirs.action) == (Action("clear", "user:*"), Action("open", "keys", "user:*"))
 
 
 def test_of_many_namespaces_five_are_named() -> None:
@@ -63,7 +63,7 @@ def test_of_each_namespace_the_highest_cliff_is_told() -> None:
         "50 keys of price expire in one minute, 9 min from now.",
         Action("warm", "price"),
     )
-    assert (user.evidence, user.action) == (("loading them took: not known",), Action("open", "expiry"))
+    assert (user.evidence, user.action) == (("loading them took: not known",), Action("open", "expiry", "user:*"))
 
 
 @pytest.mark.parametrize(("size", "limit", "fires"), [(499, 1000, False), (500, 1000, True), (10**9, None, False)])

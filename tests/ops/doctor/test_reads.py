@@ -67,7 +67,7 @@ def test_only_what_can_be_warmed_up_has_a_button_for_it() -> None:
     actions = {finding.what: finding.action for finding in examine(facts(hour=hour))}
 
     assert actions == {
-        "Most reads of user find nothing.": Action("open", "keys"),
+        "Most reads of user find nothing.": Action("open", "keys", "user:*"),
         "Most reads of momentum find nothing.": Action("warm", "momentum"),
     }
 

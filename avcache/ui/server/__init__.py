@@ -1,0 +1,1 @@
+"""What the page Server shows: health, figures, findings, slow commands, outages, settings. Pure."""
