@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,9 @@ _SWEEP_PAUSE: Final = 0.005
 _SLOW_STEP: Final = 0.02
 _LONGEST_PAUSE: Final = 0.1
 _RECORD: Final = "snapshot"
+_FORGOTTEN: Final = b"\xc1"
+"""With which no snapshot begins."""
+
 _RECORD_LIVES: Final = 24 * 3600.0
 _OLD: Final = 300.0
 _TEND_EVERY: Final = 20.0
@@ -60,6 +64,15 @@ class KeyPage:
     done: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A snapshot, when it was made, and what stood on the board then."""
+
+    made_at: float
+    told: bytes | None
+    snapshot: Snapshot
+
+
 class Keyspace:
     """
     Looks at keys without counting a read, and never keeps the store waiting.
@@ -74,7 +87,7 @@ class Keyspace:
         self._board = board
         self._clock = clock
         self._wall = wall
-        self._shared: tuple[float, Snapshot] | None = None
+        self._shared: _Shared | None = None
         self.begin_anew()
         renew_in_children(self)
         self._tended_at = -_TEND_EVERY
@@ -91,17 +104,21 @@ class Keyspace:
         sweep if that is not old, else reckoned from a sample.
         """
         with self._mutex:
-            if self._shared is None or self._clock() - self._shared[0] > self._lives(self._shared[1], max_age):
-                self._shared = (self._clock(), self._stored() or self._look())
-            return self._shared[1]
+            told = self._told()
+            shared = self._shared
+            if shared is None or shared.told != told or self._clock() - shared.made_at > self._lives(shared, max_age):
+                shared = self._shared = _Shared(self._clock(), told, self._stored(told) or self._look())
+            return shared.snapshot
 
     def tend(self, go_on: Callable[[float], bool] = lambda _done: True) -> None:
         """Sweep, if the store is a large one and the last sweep was a while ago. *go_on* as for `sweep`."""
-        if self._stored() is not None:
+        told = self._told()
+        if self._stored(told) is not None:
             return
         looked = self._look()
         if looked.is_exact:
-            self._board.erase([_RECORD])
+            if told is not None:
+                self._board.erase([_RECORD])
         elif not self._is_away:
             self.sweep(go_on)
 
@@ -110,8 +127,10 @@ class Keyspace:
         Look at every key, slowly, and keep the figures for all processes.
 
         Args:
-            go_on: Asked again and again, with the share that is done; if it says no, nothing is kept.
+            go_on: Asked again and again, with the share that is done; if it says no, nothing is kept. Nor is it if
+                somebody calls `forget_sweep` meanwhile, in whichever process.
         """
+        told = self._told()
         begun, taker, pause = self._clock(), CensusTaker(self._cache.backend.barriers), _SWEEP_PAUSE
         steps = self._cache.backend.survey()
         while True:
@@ -127,9 +146,9 @@ class Keyspace:
             pause = min(_LONGEST_PAUSE, pause * 2) if took > _SLOW_STEP else max(_SWEEP_PAUSE, pause / 2)
             time.sleep(pause)
         made = snapshot_of(taker.result(), self._wall(), is_exact=not self._is_away, took=self._clock() - begun)
-        self._board.write(_RECORD, encode(made), _RECORD_LIVES)
+        is_kept = self._board.swap(_RECORD, told, encode(made), _RECORD_LIVES)
         self.forget()
-        return made
+        return made if is_kept else None
 
     def forget(self) -> None:
         """What this process knows is not so any more."""
@@ -137,9 +156,10 @@ class Keyspace:
             self._shared = None
 
     def forget_sweep(self) -> None:
-        """What the last sweep told is not so any more: much was cleared, say. Never raises."""
+        """What any process knows is not so any more: much was cleared, say. Never raises."""
         try:
-            self._board.erase([_RECORD])
+            # Not erased: whoever looked before, or sweeps now, has to see that something has changed.
+            self._board.write(_RECORD, _FORGOTTEN + secrets.token_bytes(8), _OLD)
         except BackendError as exc:
             logger.info("keyspace.sweep_not_forgotten", extra={"error": str(exc)})
         self.forget()
@@ -190,7 +210,8 @@ class Keyspace:
         """While Redis is away, only memory is seen."""
         return self._cache.state().is_degraded
 
-    def _lives(self, snapshot: Snapshot, max_age: float) -> float:
+    def _lives(self, shared: _Shared, max_age: float) -> float:
+        snapshot = shared.snapshot
         is_live = snapshot.share >= 1 and snapshot.took <= _BUDGET
         return max_age if is_live else max(max_age, _SAMPLE_LIVES)
 
@@ -213,16 +234,17 @@ class Keyspace:
             return self._look(wanted) if self._is_away else snapshot_of(taker.result(), self._wall(), is_exact=False)
         return snapshot_of(taker.result(), self._wall(), is_exact=not self._is_away, took=self._clock() - begun)
 
-    def _stored(self) -> Snapshot | None:
-        found = self._record()
+    def _stored(self, told: bytes | None) -> Snapshot | None:
+        found = None if told is None else decode(told)
         return None if found is None or abs(self._wall() - found.taken_at) > _OLD or self._is_away else found
 
-    def _record(self) -> Snapshot | None:
+    def _told(self) -> bytes | None:
+        """What the processes have told each other of the whole."""
         try:
             (data,) = self._board.read([_RECORD])
         except BackendError:
             return None
-        return None if data is None else decode(data)
+        return data
 
 
 def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:

@@ -149,6 +149,7 @@ def test_a_clear_is_seen_by_all_and_taken_back_by_any(fleet: Fleet, member: Call
 
 def test_a_clear_outlives_the_process_that_sweeps_it_and_counts_every_key_once(fleet: Fleet, observer: Runtime) -> None:
     observer.cache.set_many(dict.fromkeys((f"bulk:{number}" for number in range(_BULK)), 0))
+    assert all(door.count("bulk") > 0 for door in fleet.doors)
     full = fleet.stored()
     job = observer.ops.clearing.start("bulk:*", actor="ann")
     wait_until(lambda: fleet.stored() < full - _BULK / 50)  # the sweep is under way
@@ -165,7 +166,7 @@ def test_a_clear_outlives_the_process_that_sweeps_it_and_counts_every_key_once(f
     assert cleared_keys(ended) == _BULK
     assert fleet.leader() != dead
     for door in fleet.doors:
-        assert door.keys("bulk:*") == []
+        assert (door.keys("bulk:*"), door.count("bulk")) == ([], 0)
 
 
 def test_a_warm_up_outlives_the_process_that_does_it(fleet: Fleet, observer: Runtime) -> None:
@@ -184,6 +185,7 @@ def test_a_warm_up_outlives_the_process_that_does_it(fleet: Fleet, observer: Run
     assert fleet.leader() != dead
     for door in fleet.doors:
         assert door.keys("momentum:*") == [f"momentum:{ticker}" for ticker in tickers]
+        assert door.count("momentum") == len(tickers)
 
 
 def known(runtime: Runtime, job: Job) -> Job:

@@ -280,6 +280,38 @@ def test_a_sweep_that_may_not_go_on_keeps_nothing(on_server: Runtime) -> None:
     assert not on_server.ops.keyspace.snapshot().is_exact
 
 
+@pytest.mark.usefixtures("large")
+def test_what_one_process_forgets_all_forget(on_server: Runtime, redis_url: str, prefix: str) -> None:
+    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
+    other = runtime.build(Settings.from_env(settings))
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+    before = other.ops.keyspace.snapshot()
+
+    on_server.cache.clear("*")
+    on_server.ops.keyspace.forget_sweep()
+    after = other.ops.keyspace.snapshot()
+    other.close()
+
+    assert before.keys > 0
+    assert after.keys == 0
+
+
+@pytest.mark.usefixtures("large")
+def test_a_sweep_that_was_overtaken_by_a_clear_tells_nobody(on_server: Runtime) -> None:
+    cache, keyspace = on_server.cache, on_server.ops.keyspace
+    cache.set_many({f"user:{number}": number for number in range(3000)})
+
+    def clear_at_the_end(done: float) -> bool:
+        if done == 1:
+            cache.clear("*")
+            keyspace.forget_sweep()
+        return True
+
+    keyspace.sweep(clear_at_the_end)
+
+    assert keyspace.snapshot().keys == 0
+
+
 def test_what_was_cleared_but_not_swept_is_not_there(on_server: Runtime) -> None:
     on_server.cache.set_many({f"user:{number}": number for number in range(300)}, tags=["team"])
     on_server.cache.set_many({f"price:A{number}": number for number in range(200)})
