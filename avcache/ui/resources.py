@@ -9,11 +9,12 @@ import streamlit as st
 
 from avcache import runtime
 from avcache.backends.base import State
+from avcache.ops.saved import SavedPortfolios
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
 
-__all__ = ["TICK", "get_runtime", "live_overview", "look_at_backend"]
+__all__ = ["TICK", "get_runtime", "get_saved", "live_overview", "look_at_backend"]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -23,6 +24,13 @@ TICK: Final = 2.0
 def get_runtime() -> Runtime:
     """The runtime of this process: the one that REST uses, too."""
     return runtime.shared()
+
+
+@st.cache_resource(show_spinner=False)
+def get_saved() -> SavedPortfolios:
+    """The portfolios kept under a name; away while the server is, so that none is saved where it would be lost."""
+    wired = get_runtime()
+    return SavedPortfolios(wired.ops.board if wired.shared_board is None else wired.shared_board)
 
 
 @st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)
