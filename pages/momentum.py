@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.errors import InvalidInput
+from avcache.market.scoring import DEFAULT_PROFILE
 from avcache.market.tickers import parse_tickers
 from avcache.ui.components.compare import comparison
 from avcache.ui.components.missing import offer_scores
@@ -31,7 +32,8 @@ chosen: str | None = None
 if cached.scores:
     chosen, compared = choose_from_ranking(cached)
 else:
-    st.write(f"None of the {len(cached.missing)} scores is in the cache yet. Load them here, or by a warm-up.")
+    or_so = ", or by a warm-up" if profile == DEFAULT_PROFILE else ""
+    st.write(f"None of the {len(cached.missing)} scores is in the cache yet. Load them here{or_so}.")
     compared = choose_compared(list(cached.missing))
 if cached.missing:
     offer_scores(cached.missing, profile, tickers)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from avcache.formats import format_day
 from avcache.ui.charts.momentum import compare_chart
 from avcache.ui.components.missing import offer_tickers
 from avcache.ui.components.tables import export_buttons
@@ -27,22 +28,25 @@ def comparison(tickers: Sequence[str], profile: str, universe: Sequence[str], sp
     lines = rebased(histories, span)
     if len(lines) > 1:
         st.plotly_chart(compare_chart(lines), key="momentum_compared", alt=f"Returns of {', '.join(histories)}")
-        st.caption(f"Return since {lines.index[0]:%d %b %Y}, adjusted for splits and dividends.")
+        first = format_day(lines.index[0].date().isoformat())
+        st.caption(f"Return since {first}, adjusted for splits and dividends.")
     elif histories:
         st.caption("These have no sessions in common in this range, so there are no lines.")
     lacking = [ticker for ticker in tickers if ticker not in histories or ticker in cached.missing]
     if lacking:
         offer_tickers("Prices or score are not cached.", lacking, profile, universe, key="momentum_load_compared")
     table = side_by_side(tickers, cached.scores)
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        column_config={"Figure": st.column_config.TextColumn("", pinned=True, width=130)}
-        | {ticker: st.column_config.TextColumn(alignment="right") for ticker in tickers},
-        alt=f"Figures of {', '.join(tickers)}",
-    )
+    if cached.scores:
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            column_config={"Figure": st.column_config.TextColumn("", pinned=True, width=150)}
+            | {ticker: st.column_config.TextColumn(alignment="right") for ticker in tickers},
+            alt=f"Figures of {', '.join(tickers)}",
+        )
     with st.container(horizontal=True):
-        export_buttons("Comparison", lambda: table, "comparison")
+        if cached.scores:
+            export_buttons("Comparison", lambda: table, "comparison")
         if len(lines) > 1:
             export_buttons("Lines", lines.reset_index, "comparison-lines")

@@ -68,6 +68,7 @@ def _grid() -> None:
             },
             alt="What is held: ticker, shares and cost basis, to be edited",
         )
+        st.caption("Click the last row to add a position, or paste rows from a spreadsheet; mark rows to delete them.")
         with st.container(horizontal=True):
             asked = st.form_submit_button("Analyse", type="primary", icon=":material/calculate:")
             example = st.form_submit_button("Use the example", type="tertiary")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from avcache.market.scoring import DEFAULT_PROFILE
 from avcache.ui import PAGES
 from avcache.ui.components.access import is_unlocked, may_act
 from avcache.ui.momentum.reading import load_history, load_scores
@@ -24,7 +25,8 @@ def offer_scores(missing: Sequence[str], profile: str, universe: Sequence[str]) 
         if may_act() and st.button("Load the missing scores", type="primary", icon=":material/download:"):
             _load(missing, profile, universe)
             st.rerun()
-        st.page_link(PAGES / "warmup.py", label="Warm-up", icon=":material/local_fire_department:")
+        if profile == DEFAULT_PROFILE:  # the only one that warm-ups load
+            st.page_link(PAGES / "warmup.py", label="Warm-up", icon=":material/local_fire_department:")
     _say_what_failed(missing)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from avcache.formats import format_day
 from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.market.portfolio.categories import UNCATEGORISED
@@ -30,13 +31,17 @@ __all__ = ["portfolio_details", "portfolio_totals", "portfolio_warnings", "posit
 def portfolio_totals(view: PortfolioView) -> None:
     """What it is worth, and how strong it is."""
     with st.grid(4 if view.profit is None else 5, min_column_width=140):
-        st.metric("Total value", view.total_value, border=True)
+        _figure("Total value", view.total_value, None)
         if view.profit is not None:
             money, share = view.profit
-            st.metric(f"Profit, {share}", money, border=True, help="Of the positions with a cost basis.")
-        st.metric("Average score", view.average_score, border=True, help="Plain mean of the scored positions.")
-        st.metric("Weighted score", view.weighted_score, border=True, help="Weighted by value.")
-        st.metric("Positions priced", view.positions, border=True, help="The others count in no total and no mean.")
+            _figure("Profit", money, "Of the positions with a cost basis.", below=share)
+        _figure("Average score", view.average_score, "Plain mean of the scored positions.")
+        _figure("Weighted score", view.weighted_score, "Weighted by value.")
+        _figure("Positions priced", view.positions, "The others count in no total and no mean.")
+
+
+def _figure(label: str, value: str, meaning: str | None, below: str | None = None) -> None:
+    st.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning, border=True, height="stretch")
 
 
 def portfolio_warnings(view: PortfolioView) -> None:
@@ -90,15 +95,16 @@ def _category_of(ticker: str) -> str:
 def _categories(analysis: PortfolioAnalysis) -> None:
     market = get_runtime().market
     table = category_view(market.categories(analysis), market.candidates(analysis))
+    has_candidates = bool((table["candidates"] != "").any())
     st.subheader("Categories against their targets")
     st.plotly_chart(category_chart(table), key="portfolio_categories", alt="Actual share of each category, and target")
     st.dataframe(
-        table,
+        table if has_candidates else table.drop(columns="candidates"),
         hide_index=True,
         placeholder="–",
         column_config=number_columns(category_numbers(analysis.currency))
         | {
-            "category": st.column_config.TextColumn("Category", pinned=True, width=190),
+            "category": st.column_config.TextColumn("Category", pinned=True, width=210),
             "priority": st.column_config.TextColumn("Priority", width=80, help="High: more than 2 points are lacking"),
             "candidates": st.column_config.TextColumn(
                 "Candidates", width=220, help="Not held, of 7.0 or more; of the scores that are cached"
@@ -106,6 +112,11 @@ def _categories(analysis: PortfolioAnalysis) -> None:
         },
         alt="Categories with target, actual share, gap and candidates",
     )
+    if not has_candidates:
+        st.caption(
+            "No candidates to close a gap: none of the cached scores of these categories, not held, is 7.0 or more. "
+            "Warm a category to have its scores."
+        )
     export_buttons("Categories", lambda: table, "categories")
 
 
@@ -118,8 +129,8 @@ def _over_time(analysis: PortfolioAnalysis) -> None:
     if len(over_time) > 1:
         benchmark = get_runtime().market.benchmark
         st.plotly_chart(growth_chart(over_time, benchmark), key="portfolio_growth", alt="Growth and drawdown over time")
-        first = over_time.index[0].date()
-        st.caption(f"Since {first:%d %b %Y}, when all positions have prices; dividends included, no trades.")
+        first = format_day(over_time.index[0].date().isoformat())
+        st.caption(f"Since {first}, when all positions have prices; dividends included, no trades.")
         export_buttons("Growth", over_time.reset_index, "portfolio-growth")
 
 

@@ -59,16 +59,21 @@ def _selectable(shown: pd.DataFrame, chosen: str) -> None:
         column_config=number_columns(NUMBERS)
         | {
             "rank": st.column_config.NumberColumn("#", pinned=True, width=40),
-            "ticker": st.column_config.TextColumn("Ticker", pinned=True, width=76),
+            "ticker": st.column_config.TextColumn("Ticker", pinned=True, width=_ticker_width(rows)),
             "score": score_column(),
             "rating": rating_column(),
             "trend": st.column_config.LineChartColumn("6 months", width=100, help="Where the prices are cached"),
             "as_of": day_column("As of"),
             "age": st.column_config.TextColumn("Age", width=70, help="Since the score was computed"),
-            "state": state_column("State"),
+            "state": {**state_column("State"), "width": 116},
             "computed_at": None,
         },
         on_select=choose,
         selection_mode="single-row",
         alt="Momentum ranking of the cached scores",
     )
+
+
+def _ticker_width(tickers: list[str]) -> int:
+    """Wide enough for nearly all of them, and not so wide that a phone shows nothing else."""
+    return min(120, max(72, 24 + 9 * max(map(len, tickers))))

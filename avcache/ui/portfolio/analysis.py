@@ -10,13 +10,13 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import add_up, format_clock, format_days, format_money, format_percent, money_affixes
+from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes
 from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.numbers import RETURNS, Number
 from avcache.ui.states import describe_age
 
-__all__ = ["PortfolioView", "exported", "freshness", "portfolio_view", "signed", "tiles", "unit"]
+__all__ = ["PortfolioView", "exported", "freshness", "portfolio_view", "signed", "tiles", "unit", "weights"]
 
 _DASH = "–"
 _WHOLE_MONEY_FROM = 10_000
@@ -87,12 +87,17 @@ def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, Holding]) -> pd
     return both.assign(computed_at=computed, source=analysis.source)
 
 
+def weights(analysis: PortfolioAnalysis) -> list[float]:
+    """The share of each position in percent, in the order of its table, with one decimal: they add up to 100."""
+    return add_up((100 * analysis.table["weight"]).tolist(), 100.0, 1) if len(analysis.table) else []
+
+
 def tiles(analysis: PortfolioAnalysis, category_of: Callable[[str], str]) -> pd.DataFrame:
     """Positions as areas: columns ticker, category, value, composite_score, told (weight and score in words)."""
     table = analysis.table
     told = [
-        f"{format_percent(weight)} · {'no score' if pd.isna(score) else f'score {score:.1f}'}"
-        for weight, score in zip(table["weight"], table["score"], strict=True)
+        f"{weight:.1f} % · {'no score' if pd.isna(score) else f'score {score:.1f}'}"
+        for weight, score in zip(weights(analysis), table["score"], strict=True)
     ]
     shown = table[["ticker", "value", "composite_score"]]
     return shown.assign(category=[category_of(ticker) for ticker in table["ticker"]], told=told)
@@ -166,7 +171,7 @@ def _table(analysis: PortfolioAnalysis) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "ticker": table["ticker"],
-            "weight_percent": add_up((100 * table["weight"]).tolist(), 100.0, 1),
+            "weight_percent": weights(analysis),
             "value": table["value"],
             "score": table["score"],
             "added": _added(analysis),

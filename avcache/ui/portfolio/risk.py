@@ -11,7 +11,7 @@ import pandas as pd
 from avcache.formats import format_percent
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.numbers import Number
-from avcache.ui.portfolio.analysis import signed
+from avcache.ui.portfolio.analysis import signed, weights
 
 __all__ = ["RISK_NUMBERS", "alike_together", "risk_metrics", "risk_table"]
 
@@ -44,7 +44,8 @@ def risk_metrics(analysis: PortfolioAnalysis) -> dict[str, str]:
 
 def risk_table(analysis: PortfolioAnalysis) -> pd.DataFrame:
     """The portfolio and below it its positions, the heaviest first: column name, and `RISK_NUMBERS`."""
-    table, risk = analysis.table.sort_values("weight", ascending=False), analysis.risk
+    shown = analysis.table.assign(weight_percent=weights(analysis))
+    table, risk = shown.sort_values("weight", ascending=False), analysis.risk
     whole = pd.DataFrame(
         {
             "name": ["Portfolio"],
@@ -57,7 +58,7 @@ def risk_table(analysis: PortfolioAnalysis) -> pd.DataFrame:
     positions = pd.DataFrame(
         {
             "name": table["ticker"],
-            "weight_percent": 100 * table["weight"],
+            "weight_percent": table["weight_percent"],
             "volatility_percent": 100 * table["volatility_1y"],
             "beta": table["beta"],
             "max_drawdown_percent": 100 * table["max_drawdown"],
