@@ -479,13 +479,25 @@ def test_a_portfolio_is_saved_and_opened_by_its_name() -> None:
     analyse(first, "AAPL 100")
     first.text_input(key="portfolio_name").set_value("Core")
     press(first, "Save")
+    said = first.success[0].value
 
     second = open_page(PORTFOLIO)
     second.selectbox(key="portfolio_saved").select("Core").run()
 
     assert not second.exception
     assert metrics(second)["Total value"] == "$12,604"
+    assert said == "Saved 1 position as Core"
     assert [entry.action for entry in runtime.shared().ops.audit.latest()] == ["save portfolio"]
+
+
+def test_a_name_that_cannot_be_is_refused_in_words() -> None:
+    app = open_page(PORTFOLIO)
+    analyse(app, "AAPL 100")
+
+    press(app, "Save")
+
+    assert "1 to 60 printable characters" in texts(app)
+    assert not get_saved().list()
 
 
 def test_the_address_opens_a_saved_portfolio() -> None:

@@ -55,6 +55,17 @@ def test_a_category_called_like_a_ticker_is_not_taken_for_it(tiles: pd.DataFrame
     assert len(set(area.ids)) == len(area.ids)
 
 
+def test_the_name_of_a_category_is_no_markup(tiles: pd.DataFrame) -> None:
+    name = '<a href="javascript:alert(1)">x</a>'
+
+    (area,), (actual, target) = (
+        treemap(tiles.assign(category=name)).data,
+        category_chart(shares().assign(category=name)).data,
+    )
+
+    assert not [label for label in (*area.labels, *actual.y, *target.y) if "<" in label]
+
+
 def test_targets_are_marks_on_the_bars_of_what_is() -> None:
     actual, target = category_chart(shares()).data
 

@@ -31,7 +31,7 @@ def treemap(tiles: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     figure.add_treemap(
         ids=[*(f"category {name}" for name in groups.index), *tiles["ticker"]],
-        labels=[*groups.index, *tiles["ticker"]],
+        labels=[_text(name) for name in (*groups.index, *tiles["ticker"])],
         parents=[*[""] * len(groups), *(f"category {name}" for name in tiles["category"])],
         values=[*groups, *tiles["value"]],
         branchvalues="total",
@@ -53,9 +53,10 @@ def treemap(tiles: pd.DataFrame) -> go.Figure:
 
 def category_chart(table: pd.DataFrame) -> go.Figure:
     """Actual shares (rows of `category_view`, percent) as bars, targets as marks on them."""
+    names = [_text(name) for name in table["category"]]
     figure = go.Figure()
     figure.add_bar(
-        y=table["category"],
+        y=names,
         x=table["actual_percent"],
         orientation="h",
         name="Actual",
@@ -63,7 +64,7 @@ def category_chart(table: pd.DataFrame) -> go.Figure:
         marker={"opacity": 0.75},
     )
     figure.add_scatter(
-        y=table["category"],
+        y=names,
         x=table["target_percent"],
         mode="markers",
         name="Target",
@@ -150,6 +151,11 @@ def correlation_chart(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(type="category", title=None, showgrid=False)
     figure.update_yaxes(type="category", title=None, showgrid=False, autorange="reversed")
     return figure
+
+
+def _text(name: str) -> str:
+    """*name* for a place where Plotly would read tags, links among them."""
+    return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _colour_of(score: float) -> str:

@@ -16,6 +16,7 @@ from avcache.ui.components.tables import (
 )
 from avcache.ui.momentum.ranking import NUMBERS, describe_cached, exported, filtered, ranking
 from avcache.ui.momentum.reading import CachedScores
+from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
 __all__ = ["choose_from_ranking"]
@@ -65,13 +66,18 @@ def _selectable(shown: pd.DataFrame, chosen: str) -> None:
             "trend": st.column_config.LineChartColumn("6 months", width=100, help="Where the prices are cached"),
             "as_of": day_column("As of"),
             "age": st.column_config.TextColumn("Age", width=70, help="Since the score was computed"),
-            "state": {**state_column("State"), "width": 116},
+            "state": {**state_column("State"), "width": _state_width()},
             "computed_at": None,
         },
         on_select=choose,
         selection_mode="single-row",
         alt="Momentum ranking of the cached scores",
     )
+
+
+def _state_width() -> int:
+    """Where the hours of the exchange are known, a state can be `market closed`."""
+    return 76 if get_runtime().market.freshness.calendar is None else 124
 
 
 def _ticker_width(tickers: list[str]) -> int:

@@ -15,6 +15,8 @@ from avcache.ui.words import counted, literal, sentence
 __all__ = ["open_from_address", "saved_portfolios"]
 
 _CHOSEN = "portfolio_saved"
+_NAME = "portfolio_name"
+_SAID = "portfolio_said"
 _Take = Callable[[Mapping[str, Holding]], None]
 
 
@@ -75,10 +77,21 @@ def _open(name: str | None, take: _Take) -> None:
 
 def _save(holdings: Mapping[str, Holding]) -> None:
     with st.form("portfolio_save", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Save what is analysed as", max_chars=60, key="portfolio_name", width=320)
-        asked = st.form_submit_button("Save", icon=":material/save:", disabled=not holdings)
+        st.text_input("Save what is analysed as", max_chars=60, key=_NAME, width=320)
+        # In a callback: the names above are read after it.
+        st.form_submit_button(
+            "Save",
+            icon=":material/save:",
+            disabled=not holdings,
+            on_click=lambda: _keep(st.session_state[_NAME], holdings),
+        )
     st.caption("Shared by all who use this console. A name that is taken is replaced.")
-    if not asked or not is_unlocked():
+    if said := st.session_state.pop(_SAID, None):
+        st.success(literal(said), icon=":material/save:")
+
+
+def _keep(name: str, holdings: Mapping[str, Holding]) -> None:
+    if not holdings or not is_unlocked():
         return
     try:
         made = get_saved().save(name, holdings, by=ACTOR)
@@ -86,8 +99,7 @@ def _save(holdings: Mapping[str, Holding]) -> None:
         _fail(exc)
         return
     get_runtime().ops.audit.record(ACTOR, "save portfolio", made.name, done=len(made.holdings))
-    st.toast(literal(f"Saved {counted(len(made.holdings), 'position')} as {made.name}"), icon=":material/save:")
-    st.rerun()
+    st.session_state[_SAID] = f"Saved {counted(len(made.holdings), 'position')} as {made.name}"
 
 
 @st.dialog("Remove the saved portfolio?", icon=":material/delete:")
