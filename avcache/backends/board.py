@@ -20,7 +20,7 @@ __all__ = ["DURABLE", "LONGEST_KEPT", "Board", "MemoryBoard", "checked"]
 LONGEST_KEPT: Final = 30 * 24 * 3600.0
 """Seconds for which a record is kept where nothing else is said: nothing on a server stays for ever."""
 
-DURABLE: Final = frozenset({"schedules", "schedule-run:"})
+DURABLE: Final = frozenset({"schedules", "schedule-run:", "portfolios"})
 """How the names of records begin that a `MemoryBoard` keeps in its file."""
 
 _DURABLE_LOGS: Final = frozenset({"audit"})

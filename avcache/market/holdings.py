@@ -16,7 +16,7 @@ from typing import TypeAlias
 from avcache.errors import InvalidInput
 from avcache.market.tickers import excerpt, shortened, ticker_or_none
 
-__all__ = ["MOST_POSITIONS", "Holding", "parse_holdings", "portfolio_key"]
+__all__ = ["MOST_POSITIONS", "Holding", "fault_of", "parse_holdings", "portfolio_key"]
 
 MOST_POSITIONS = 500
 _MOST_CHARACTERS = 200_000
@@ -127,6 +127,12 @@ def parse_holdings(given: _Given, field: str = "holdings") -> dict[str, Holding]
     if not holdings:
         raise _wrong_number(field, given, 0)
     return holdings
+
+
+def fault_of(ticker: object, shares: object, cost: object = None) -> str | None:
+    """Return in a few words what is wrong with one position, None if nothing is."""
+    found = _position(ticker, shares, cost)
+    return found if isinstance(found, str) else None
 
 
 def portfolio_key(holdings: _Given) -> str:

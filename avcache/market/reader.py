@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from avcache.core.peek import Peek
 from avcache.errors import ProviderError
 from avcache.market import portfolio as portfolios
 from avcache.market import price as prices
@@ -113,14 +114,21 @@ class Reader:
         """`score` of several."""
         return read_many(self._cache, self._scores, tickers, self._stale)
 
+    def kept_scores(self, tickers: Sequence[str]) -> dict[str, Peek]:
+        """Look at the scores that reads are answered from, fresh or stale. Loads nothing, and is not counted."""
+        looked = self._cache.peek_many([self._scores.key(ticker) for ticker in tickers])
+        return {
+            ticker: entry
+            for ticker, entry in zip(tickers, looked, strict=True)
+            if entry is not None and not entry.is_foreign and entry.source == self.score_source
+        }
+
     def cached_scores(self, tickers: Sequence[str]) -> dict[str, Score]:
         """Return the scores that are cached, fresh or stale. Loads nothing, and is not counted."""
-        looked = self._cache.peek_many([self._scores.key(ticker) for ticker in tickers])
         found: dict[str, Score] = {}
-        for ticker, entry in zip(tickers, looked, strict=True):
-            if entry is not None and not entry.is_foreign and entry.source == self.score_source:
-                with suppress(*UNREADABLE):  # it is gone by now, or another version wrote it
-                    found[ticker] = scoring.from_record(self._cache.peek_value(self._scores.key(ticker)))
+        for ticker in self.kept_scores(tickers):
+            with suppress(*UNREADABLE):  # it is gone by now, or another version wrote it
+                found[ticker] = scoring.from_record(self._cache.peek_value(self._scores.key(ticker)))
         return found
 
     def subjects(self, tickers: Sequence[str]) -> tuple[list[Subject], dict[str, ProviderError]]:

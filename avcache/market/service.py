@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from avcache.clock import Clock
+from avcache.core.peek import Peek
 from avcache.errors import InvalidInput, ProviderError
 from avcache.market import scoring
 from avcache.market.caching import Cache, StalePolicy
@@ -134,6 +135,16 @@ class Market:
     ) -> dict[str, Score | ProviderError]:
         """Return the score of each ticker, or why there is none; order and errors as `prices`, the rest as `score`."""
         return self._reader(stale, profile, universe).scores(parse_tickers(tickers))
+
+    def kept_scores(
+        self,
+        tickers: str | Sequence[str],
+        *,
+        profile: str = DEFAULT_PROFILE,
+        universe: str | Sequence[str] | None = None,
+    ) -> dict[str, Peek]:
+        """Look at the cached scores from which `scores` would answer. Loads nothing, and counts nothing."""
+        return self._reader(profile=profile, universe=universe).kept_scores(parse_tickers(tickers))
 
     def score_as_of(self, ticker: str, day: dt.date, *, profile: str = DEFAULT_PROFILE) -> Score:
         """

@@ -19,6 +19,7 @@ from avcache.ops.doctor import SettingFacts
 from avcache.ops.jobs import Jobs, Worker
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.outages import Outages
+from avcache.ops.saved import SavedPortfolios
 from avcache.ops.scheduled import ScheduledWarmups
 from avcache.ops.schedules import Schedules
 from avcache.ops.server import MemoryLimits
@@ -69,6 +70,7 @@ class Ops:
         self.schedules = Schedules(
             board if shared is None else shared, wall, known_universe=lambda name: name in market.universes.names
         )
+        self.saved = SavedPortfolios(board if shared is None else shared, wall)
         self.checkup = Checkup(
             cache,
             self.keyspace,

@@ -7,15 +7,18 @@ from typing import Final
 
 from avcache.core.peek import Peek
 from avcache.formats import format_age, format_clock, format_percent
+from avcache.market.freshness import Session
 from avcache.ops.snapshot import Snapshot
 
 __all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "describe_exactness", "state_of"]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
+    "market closed": "green",
     "loaded": "green",
     "expiring": "yellow",
     "stale": "orange",
+    "old price": "orange",
     "missing": "red",
     "failed": "red",
     "foreign": "gray",
@@ -31,11 +34,13 @@ SESSIONS: Final = {
 """What a price is, by `avcache.market.freshness.Session`."""
 
 
-def state_of(entry: Peek) -> str:
-    """One word for an entry that is there."""
+def state_of(entry: Peek, session: Session | None = None) -> str:
+    """One word for an entry that is there; of one made of prices, *session* says what these are now."""
     if entry.is_foreign:
         return "foreign"
-    return "stale" if entry.is_stale else "fresh"
+    if entry.is_stale:
+        return "stale"
+    return {"closed": "market closed", "behind": "old price"}.get(session or "", "fresh")
 
 
 def aged(entry: Peek, seconds: float) -> Peek:

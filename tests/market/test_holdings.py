@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avcache.errors import InvalidInput
-from avcache.market.holdings import Holding, parse_holdings, portfolio_key
+from avcache.market.holdings import Holding, fault_of, parse_holdings, portfolio_key
 
 SHARES = st.floats(min_value=1e-6, max_value=1e9)
 COSTS = st.none() | st.floats(min_value=0, max_value=1e12)
@@ -394,3 +394,18 @@ def test_no_mapping_crashes_the_parser(given_: Any) -> None:
         parse_holdings(given_)
     except InvalidInput:
         return
+
+
+@pytest.mark.parametrize(
+    ("position", "fault"),
+    [
+        (("brk.b", 3.0, 12.0), None),
+        (("AAPL", 3.0), None),
+        (("<b>", 3.0), "no ticker"),
+        (("AAPL", None), "shares missing"),
+        (("AAPL", 0.0), "shares negative, zero or not finite"),
+        (("AAPL", 1.0, -1.0), "cost not understood"),
+    ],
+)
+def test_one_position_is_told_what_is_wrong_with_it(position: tuple[object, ...], fault: str | None) -> None:
+    assert fault_of(*position) == fault

@@ -507,6 +507,20 @@ def test_a_universe_that_is_too_small_falls_back_and_says_so(kept: Kept) -> None
     assert score.note == "the universe is too small: 2 tickers can be placed, 10 needed"
 
 
+def test_scores_are_looked_at_without_loading_or_counting_any(market: Market, kept: Kept) -> None:
+    market.score("AAPL")
+    market.score("KO", profile="alphavelocity-v1")
+    before = kept.cache.stats().total
+
+    found = market.kept_scores(["aapl", "KO"])
+    others = market.kept_scores("AAPL KO", profile="alphavelocity-v1")
+
+    assert list(found) == ["AAPL"]
+    assert found["AAPL"].key == "momentum:AAPL"
+    assert list(others) == ["KO"]
+    assert kept.cache.stats().total == before
+
+
 def test_candidates_are_the_strongest_cached_ones_that_are_not_held(kept: Kept, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[[category]]\nname = "Any"\ntarget = 60\nbenchmark = "SPY"\ntickers = "MRK XOM KO META CVX"\n')

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
 from avcache.market import scoring
+from avcache.market.holdings import parse_holdings
 from avcache.ui import PAGES, SHELL
+from avcache.ui.export import csv_of
+from avcache.ui.portfolio.analysis import exported
+from avcache.ui.resources import get_runtime
+from tests.servers import free_port
 
 MOMENTUM = str(PAGES / "momentum.py")
 PORTFOLIO = str(PAGES / "portfolio.py")
@@ -29,7 +35,22 @@ def press(app: AppTest, label: str) -> None:
 
 def analyse(app: AppTest, holdings: str) -> None:
     app.text_area(key="portfolio_holdings").set_value(holdings)
-    press(app, "Analyse")
+    press(app, "Read and analyse")
+
+
+def profit(app: AppTest) -> tuple[str, str]:
+    (found,) = (metric for metric in app.metric if metric.label == "Profit")
+    return found.value, found.delta
+
+
+def grid(app: AppTest) -> pd.DataFrame:
+    shown: pd.DataFrame = app.data_editor[0].value
+    return shown
+
+
+def tables(app: AppTest) -> list[pd.DataFrame]:
+    """Those that show something; the grid to edit is not one of them."""
+    return [table.value for table in app.dataframe if not str(table.key).startswith("portfolio_grid")]
 
 
 def labels(app: AppTest) -> list[str]:
@@ -133,7 +154,7 @@ def test_scores_whose_prices_are_gone_offer_to_load_them() -> None:
     app = open_page(MOMENTUM)
     charts_before = len(app.get("plotly_chart"))
 
-    press(app, "Load the prices of MRK")
+    press(app, "Load MRK")
 
     assert charts_before == 1
     assert len(app.get("plotly_chart")) == 2
@@ -197,13 +218,104 @@ def test_loading_many_scores_needs_the_token(monkeypatch: pytest.MonkeyPatch) ->
     assert "need the token" in texts(app)
 
 
+def everyone(app: AppTest) -> list[str]:
+    found: list[str] = app.dataframe[0].value["ticker"].tolist()
+    return found
+
+
+def test_the_screener_is_in_the_address() -> None:
+    runtime.shared().market.scores(["AAPL", "MRK", "PFE", "XOM"])
+
+    app = open_page(MOMENTUM, momentum_above="true", momentum_coverage="75", momentum_min="8")
+
+    assert everyone(app) == ["MRK", "XOM"]
+    assert "4 of 25 scores cached · 2 shown" in texts(app)
+
+
+def test_another_profile_has_scores_of_its_own() -> None:
+    runtime.shared().market.score("AAPL")
+    runtime.shared().market.score("MRK", profile="alphavelocity-legacy")
+
+    app = open_page(MOMENTUM, momentum_profile="alphavelocity-legacy")
+
+    assert everyone(app) == ["MRK"]
+    assert "(81.7, Strong Buy" in texts(app)
+
+
+def test_factor_places_tickers_among_those_listed() -> None:
+    market = runtime.shared().market
+    tickers = market.universes.get("Sample 25")
+    market.scores(tickers, profile="factor", universe=tickers)
+
+    app = open_page(MOMENTUM, momentum_profile="factor")
+
+    assert len(everyone(app)) == 25
+    assert "12-1 momentum" in app.dataframe[1].value["component"].tolist()
+
+
+def test_tickers_in_the_address_are_compared() -> None:
+    runtime.shared().market.scores(["AAPL", "NVDA", "MRK"])
+
+    app = open_page(MOMENTUM, compare="AAPL,NVDA")
+
+    compared = next(table.value for table in app.dataframe if "Figure" in table.value.columns)
+    assert list(compared.columns) == ["Figure", "AAPL", "NVDA"]
+    assert app.multiselect(key="momentum_compare").value == ["AAPL", "NVDA"]
+
+
+def test_what_is_compared_goes_into_the_address() -> None:
+    runtime.shared().market.scores(["AAPL", "NVDA"])
+    app = open_page(MOMENTUM)
+
+    app.multiselect(key="momentum_compare").set_value(["NVDA", "AAPL"]).run()
+    chosen = app.query_params["compare"]
+    app.multiselect(key="momentum_compare").set_value([]).run()
+
+    assert chosen == "NVDA,AAPL"
+    assert "compare" not in app.query_params
+    assert not app.exception
+
+
+def test_one_that_cannot_be_had_spoils_no_comparison() -> None:
+    runtime.shared().market.score("AAPL")
+    app = open_page(MOMENTUM, compare="AAPL,FOO")
+
+    press(app, "Load FOO")
+
+    assert "FOO (unknown: not among the 25 stocks of the sample)" in texts(app)
+    assert len(app.get("plotly_chart")) == 3
+
+
+@pytest.mark.parametrize(
+    "bad", ["<img src=x onerror=alert(1)>", "A,B,C,D,E,F,G", "[x](javascript:alert(1))", "x" * 10_000]
+)
+def test_what_cannot_be_compared_is_said(bad: str) -> None:
+    app = open_page(MOMENTUM, compare=bad)
+
+    (error,) = app.error
+    assert "<img" not in error.value.replace("\\<img", "")
+    assert "](" not in error.value
+    assert len(error.value) < 1_000
+
+
+def test_percentiles_need_ten_scores() -> None:
+    market = runtime.shared().market
+    market.scores(["AAPL", "MRK"])
+    few = texts(open_page(MOMENTUM))
+
+    market.scores(market.universes.get("Sample 25"))
+
+    assert "Percentiles need ten cached scores" in few
+    assert "Percentiles among 25 cached scores" in texts(open_page(MOMENTUM))
+
+
 # -- portfolio
 
 
 def test_an_empty_portfolio_says_what_to_do() -> None:
     app = open_page(PORTFOLIO)
 
-    assert "Paste what you hold" in texts(app)
+    assert "Enter or paste what you hold" in texts(app)
     assert not app.metric
 
 
@@ -211,23 +323,26 @@ def test_the_example_is_filled_in_and_analysed_on_request() -> None:
     app = open_page(PORTFOLIO)
 
     press(app, "Use the example")
-    filled = app.text_area(key="portfolio_holdings").value
+    filled = grid(app)["Ticker"].tolist()
     press(app, "Analyse")
 
-    assert filled == "AAPL 100\nNVDA 50"
+    assert filled == ["AAPL", "NVDA"]
     assert metrics(app) == {
         "Total value": "$19,622",
         "Average score": "0.83 of 10",
         "Weighted score": "0.82 of 10",
         "Positions priced": "2 of 2",
         "Last session": "-2.2 %",
+        "Return, 1 month": "-10.5 %",
+        "Return, 3 months": "-3.5 %",
         "Return, 1 year": "-40.5 %",
         "Volatility, 1 year": "43.2 %",
         "Deepest fall": "-45.1 %",
         "Beta": "1.41",
         "Effective positions": "1.9",
     }
-    assert len(app.dataframe) == 2  # positions, categories
+    assert len(tables(app)) == 3  # positions, categories, risk
+    assert len(app.get("plotly_chart")) == 4  # areas, categories, growth, correlation
 
 
 def test_a_cost_basis_shows_the_profit() -> None:
@@ -235,7 +350,7 @@ def test_a_cost_basis_shows_the_profit() -> None:
 
     analyse(app, "ticker,shares,cost basis\nAAPL,100,10000\nNVDA,50,")
 
-    assert metrics(app)["Profit, +26.0 % of cost"] == "+$2,604"
+    assert profit(app) == ("+$2,604", "+26.0 % of cost")
 
 
 def test_one_unknown_ticker_is_left_out_and_named() -> None:
@@ -286,7 +401,7 @@ def test_nothing_priced_shows_reasons_instead_of_zeros() -> None:
 
     assert metrics(app)["Total value"] == "–"
     assert "FOO (unknown" in texts(app)
-    assert not app.dataframe
+    assert not tables(app)
 
 
 def test_holdings_are_not_part_of_the_address() -> None:
@@ -295,3 +410,152 @@ def test_holdings_are_not_part_of_the_address() -> None:
     analyse(app, "AAPL 100")
 
     assert not app.query_params
+
+
+# -- editing, files, names
+
+
+def with_rows(app: AppTest, *rows: tuple[str, float | None, float | None]) -> AppTest:
+    """The page with these rows in its grid, as if somebody had typed them."""
+    columns = ["Ticker", "Shares", "Cost basis"]
+    app.session_state["portfolio_rows"] = pd.DataFrame(rows, columns=columns).assign(Problem="")
+    app.session_state["portfolio_edition"] = 99
+    app.run()
+    return app
+
+
+def test_the_grid_is_analysed_and_shows_tickers_as_they_are_spelled() -> None:
+    app = with_rows(open_page(PORTFOLIO), ("aapl", 100.0, 10_000.0))
+
+    press(app, "Analyse")
+
+    assert metrics(app)["Total value"] == "$12,604"
+    assert grid(app)["Ticker"].tolist() == ["AAPL"]
+
+
+def test_a_bad_row_is_named_beside_it() -> None:
+    app = with_rows(open_page(PORTFOLIO), ("AAPL", 100.0, None), ("<b>x</b>", 1.0, None))
+
+    press(app, "Analyse")
+
+    assert grid(app)["Problem"].tolist() == ["", "no ticker"]
+    assert "1 row of the table cannot be read" in texts(app)
+    assert not app.metric
+
+
+def test_what_is_pasted_can_be_edited_in_the_grid() -> None:
+    app = open_page(PORTFOLIO)
+
+    analyse(app, "ticker,shares,cost basis\nAAPL,100,10000")
+
+    assert grid(app).iloc[0].tolist() == ["AAPL", 100.0, 10_000.0, ""]
+
+
+def test_an_exported_file_gives_the_same_portfolio() -> None:
+    market = runtime.shared().market
+    holdings = parse_holdings({"AAPL": (100.0, 10_000.0), "FOO": (3.0, 12.5)})
+    file = csv_of(exported(market.portfolio(holdings), holdings))
+    app = open_page(PORTFOLIO)
+
+    app.file_uploader[0].upload("portfolio.csv", file, "text/csv").run()
+
+    assert not app.exception
+    assert metrics(app)["Positions priced"] == "1 of 2"
+    assert profit(app) == ("+$2,604", "+26.0 % of cost")
+    assert grid(app)["Cost basis"].tolist() == [10_000.0, 12.5]
+
+
+def test_a_file_that_is_none_names_its_bad_lines() -> None:
+    app = open_page(PORTFOLIO)
+
+    app.file_uploader[0].upload("x.csv", b"<img src=x onerror=alert(1)>\n", "text/csv").run()
+
+    assert not app.exception
+    assert "line 1" in texts(app)
+
+
+def test_a_portfolio_is_saved_and_opened_by_its_name() -> None:
+    first = open_page(PORTFOLIO)
+    analyse(first, "AAPL 100")
+    first.text_input(key="portfolio_name").set_value("Core")
+    press(first, "Save")
+    said = first.success[0].value
+
+    second = open_page(PORTFOLIO)
+    second.selectbox(key="portfolio_saved").select("Core").run()
+
+    assert not second.exception
+    assert metrics(second)["Total value"] == "$12,604"
+    assert said == "Saved 1 position as Core"
+    assert [entry.action for entry in runtime.shared().ops.audit.latest()] == ["save portfolio"]
+
+
+def test_a_name_that_cannot_be_is_refused_in_words() -> None:
+    app = open_page(PORTFOLIO)
+    analyse(app, "AAPL 100")
+
+    press(app, "Save")
+
+    assert "1 to 60 printable characters" in texts(app)
+    assert not get_runtime().ops.saved.list()
+
+
+def test_the_address_opens_a_saved_portfolio() -> None:
+    get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
+
+    app = open_page(PORTFOLIO, portfolio_saved="Core")
+
+    assert metrics(app)["Total value"] == "$12,604"
+
+
+def test_an_address_with_a_name_that_is_gone_says_so() -> None:
+    app = open_page(PORTFOLIO, portfolio_saved="Gone")
+
+    assert "it may have been removed" in texts(app)
+
+
+def test_nothing_is_removed_without_a_question() -> None:
+    get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
+    app = open_page(PORTFOLIO, portfolio_saved="Core")
+
+    press(app, "Remove")
+
+    assert "Core will be gone for all" in texts(app)
+    assert "Remove it" in labels(app)
+    assert get_runtime().ops.saved.list()
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", ":red[x] $a$", "=1+1"])
+def test_a_name_is_text_and_nothing_else(name: str) -> None:
+    get_runtime().ops.saved.save(name, parse_holdings("AAPL 100"))
+
+    app = open_page(PORTFOLIO, portfolio_saved=name)
+
+    assert metrics(app)["Total value"] == "$12,604"
+    press(app, "Remove")
+    assert not [element for element in app.markdown if name in str(element.value) and name != "=1+1"]
+
+
+def test_saved_portfolios_need_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-twenty-letters")
+    get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
+
+    app = open_page(PORTFOLIO, portfolio_saved="Core")
+
+    assert not app.metric
+    assert "Save" not in labels(app)
+    assert "by those who have the token" in texts(app)
+
+
+@pytest.mark.parametrize("page", [MOMENTUM, PORTFOLIO])
+def test_both_pages_work_while_redis_is_away(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    monkeypatch.setenv("REDIS_ENABLED", "true")
+    monkeypatch.setenv("REDIS_PORT", str(free_port()))
+
+    app = open_page(page)
+
+    assert "Degraded" in texts(app) or "degraded" in texts(app).lower()
+    if page == PORTFOLIO:
+        analyse(app, "AAPL 100")
+        assert metrics(app)["Total value"] == "$12,604"
+        assert "on the server, which is away" in texts(app)

@@ -36,5 +36,5 @@ def may_act() -> bool:
             if is_unlocked():
                 st.rerun()
             st.error("That is not the token.")
-    st.caption("Clearing, deleting and warming need the token.")
+    st.caption("Clearing, deleting, warming and saved portfolios need the token.")
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from avcache.ui.components.screen import choose_compared, choose_screen
 from avcache.ui.components.tables import (
     day_column,
     export_buttons,
@@ -13,33 +14,32 @@ from avcache.ui.components.tables import (
     score_column,
     state_column,
 )
-from avcache.ui.momentum.ranking import NUMBERS, RATINGS, describe_cached, exported, filtered, ranking
+from avcache.ui.momentum.ranking import NUMBERS, describe_cached, exported, filtered, ranking
 from avcache.ui.momentum.reading import CachedScores
+from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
 __all__ = ["choose_from_ranking"]
 
 
-def choose_from_ranking(cached: CachedScores) -> str:
-    """Show the ranking of what is cached; return the ticker whose details are wanted."""
+def choose_from_ranking(cached: CachedScores) -> tuple[str, tuple[str, ...]]:
+    """Show the ranking of what is cached; return the ticker whose details are wanted, and those to compare."""
     table = ranking(cached)
+    shown = filtered(table, choose_screen())
+    place = st.container()
+    options: list[str] = [*table["ticker"], *cached.missing]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        rating = st.selectbox("Rating", RATINGS, key="momentum_rating", bind="query-params", width=170)
-        least = st.number_input(
-            "Min score", 0.0, 10.0, step=0.5, format="%.1f", key="momentum_min", bind="query-params", width=140
-        )
-        find = st.text_input("Find", placeholder="Ticker", key="momentum_find", bind="query-params", width=170)
-        options: list[str] = [*table["ticker"], *cached.missing]
-        chosen = st.selectbox("Details of", options, key="momentum_ticker", bind="query-params", width=170)
-    shown = filtered(table, rating=rating, least=least, find=find)
-    if shown.empty:
-        st.caption("No cached score passes these filters: choose another rating, or a lower score.")
-    else:
-        _selectable(shown, chosen)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(literal(describe_cached(cached)), width="content")
-        export_buttons("Ranking", lambda: exported(shown), "momentum")
-    return chosen
+        chosen = st.selectbox("Details of", options, key="momentum_ticker", bind="query-params", width=220)
+        compared = choose_compared(options)
+    with place:
+        if shown.empty:
+            st.caption("No cached score passes these filters: choose another rating, or lower bounds.")
+        else:
+            _selectable(shown, chosen)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(literal(describe_cached(cached, len(shown))), width="content")
+            export_buttons("Ranking", lambda: exported(shown), "momentum")
+    return chosen, compared
 
 
 def _selectable(shown: pd.DataFrame, chosen: str) -> None:
@@ -60,16 +60,26 @@ def _selectable(shown: pd.DataFrame, chosen: str) -> None:
         column_config=number_columns(NUMBERS)
         | {
             "rank": st.column_config.NumberColumn("#", pinned=True, width=40),
-            "ticker": st.column_config.TextColumn("Ticker", pinned=True, width=70),
+            "ticker": st.column_config.TextColumn("Ticker", pinned=True, width=_ticker_width(rows)),
             "score": score_column(),
             "rating": rating_column(),
             "trend": st.column_config.LineChartColumn("6 months", width=100, help="Where the prices are cached"),
             "as_of": day_column("As of"),
-            "age": "Age",
-            "state": state_column("State"),
+            "age": st.column_config.TextColumn("Age", width=70, help="Since the score was computed"),
+            "state": {**state_column("State"), "width": _state_width()},
             "computed_at": None,
         },
         on_select=choose,
         selection_mode="single-row",
         alt="Momentum ranking of the cached scores",
     )
+
+
+def _state_width() -> int:
+    """Where the hours of the exchange are known, a state can be `market closed`."""
+    return 76 if get_runtime().market.freshness.calendar is None else 124
+
+
+def _ticker_width(tickers: list[str]) -> int:
+    """Wide enough for nearly all of them, and not so wide that a phone shows nothing else."""
+    return min(120, max(72, 24 + 9 * max(map(len, tickers))))

@@ -4,50 +4,60 @@ from __future__ import annotations
 
 import streamlit as st
 
-from avcache.core.peek import Peek
 from avcache.market.scoring import Score
-from avcache.ui.charts.analyse import contribution_chart, price_chart
+from avcache.ui.charts.momentum import contribution_chart, price_chart
 from avcache.ui.components.aging import aging_caption
+from avcache.ui.components.missing import offer_tickers
 from avcache.ui.components.tables import export_buttons, number_columns
-from avcache.ui.momentum.prices import SPANS, price_view
-from avcache.ui.momentum.reading import read_history
-from avcache.ui.momentum.score import MEANINGS, PARTS, breakdown, freshness, measure_table, strength
+from avcache.ui.momentum.prices import price_view
+from avcache.ui.momentum.reading import CachedScores, read_history
+from avcache.ui.momentum.score import (
+    MEANINGS,
+    PARTS,
+    breakdown,
+    freshness,
+    measure_table,
+    standing_among,
+    strength,
+)
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import literal
+from avcache.ui.words import counted, literal
 
 __all__ = ["score_details"]
 
 
-def score_details(score: Score, entry: Peek) -> None:
-    """Everything about one cached score; *entry* is its age."""
-    st.subheader(literal(f"{score.ticker} {strength(score)}"))
-    market = get_runtime().market
-    source, session = (
-        market.label,
-        market.freshness.session(score.as_of, is_complete=score.bar_complete, zone=score.zone),
-    )
-    aging_caption(entry, lambda aged, now: freshness(score, aged, source, now, session))
-    _prices(score.ticker)
-    made, measured = st.columns([5, 3], gap="medium")
+def score_details(cached: CachedScores, ticker: str, span: str) -> None:
+    """Everything about one of the *cached* scores; *span* is what the chart shows."""
+    score, session = cached.scores[ticker], cached.sessions.get(ticker)
+    source = get_runtime().market.label
+    st.subheader(literal(f"{ticker} {strength(score)}"))
+    aging_caption(cached.entries[ticker], lambda aged, now: freshness(score, aged, source, now, session))
+    _prices(score, span)
+    made, measured = st.columns([5, 4], gap="medium")
     with made:
         _parts(score)
     with measured:
-        _measures(score)
+        _measures(score, cached)
 
 
-def _prices(ticker: str) -> None:
-    runtime = get_runtime()
-    span = st.segmented_control("Range", SPANS, default="1Y", required=True, key="momentum_range", bind="query-params")
-    history = read_history(runtime, ticker)
+def _prices(score: Score, span: str) -> None:
+    runtime, ticker = get_runtime(), score.ticker
+    benchmark = score.benchmark or runtime.market.benchmark
+    history, market = read_history(runtime, ticker), read_history(runtime, benchmark)
+    lacking = [name for name, found in ((ticker, history), (benchmark, market)) if found is None]
     if history is not None:
-        view = price_view(history, span)
-        st.plotly_chart(price_chart(view), key="momentum_prices", alt=f"Prices of {ticker} with their averages")
-        st.caption(view.note)
-        return
-    st.caption("The prices behind this score are not cached any more, so there is no chart.")
-    if st.button(f"Load the prices of {literal(ticker)}"):
-        runtime.market.prices([ticker])
-        st.rerun()
+        is_log = st.toggle("Log scale", key="momentum_log", bind="query-params")
+        view = price_view(history, span, market if benchmark != ticker else None)
+        st.plotly_chart(
+            price_chart(view, is_log=is_log),
+            key="momentum_prices",
+            alt=f"Prices of {ticker} with averages, RSI and strength relative to {benchmark}",
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(literal(view.note), width="content")
+            export_buttons("Prices", lambda: view.frame.reset_index().assign(ticker=ticker), f"prices-{ticker}")
+    if lacking:
+        offer_tickers("Some prices are not cached any more.", lacking, score.profile, (), key="momentum_load_prices")
 
 
 def _parts(score: Score) -> None:
@@ -65,18 +75,29 @@ def _parts(score: Score) -> None:
     export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
 
 
-def _measures(score: Score) -> None:
-    measures = measure_table(score)
+def _measures(score: Score, cached: CachedScores) -> None:
+    standing = standing_among(cached.scores, score.ticker)
+    measures = measure_table(score, standing)
     st.subheader("Published measures")
     st.dataframe(
         measures,
         hide_index=True,
         height="content",
-        column_order=["Measure", "Value"],
+        placeholder="–",
+        column_order=["Measure", "Value", "Percentile"] if standing else ["Measure", "Value"],
         column_config={
             "Measure": st.column_config.TextColumn(help=MEANINGS),
             "Value": st.column_config.TextColumn(alignment="right"),
+            "Percentile": st.column_config.ProgressColumn(
+                format="%d %%",
+                min_value=0,
+                max_value=100,
+                width=110,
+                help="Share of the cached scores that is at most as high; high is not always good",
+            ),
         },
         alt=f"Published measures of {score.ticker}",
     )
+    among = f"Percentiles among {counted(len(cached.scores), 'cached score')}."
+    st.caption(among if standing else "Percentiles need ten cached scores.")
     export_buttons("Measures", lambda: measures.assign(Ticker=score.ticker), f"measures-{score.ticker}")

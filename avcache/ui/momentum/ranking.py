@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, get_args
 
 import pandas as pd
@@ -16,10 +17,18 @@ from avcache.ui.momentum.score import composite_shown
 from avcache.ui.numbers import RETURNS, Number
 from avcache.ui.states import state_of
 
-__all__ = ["ANY", "NUMBERS", "RATINGS", "describe_cached", "exported", "filtered", "ranking"]
+__all__ = ["ANY", "NUMBERS", "PROFILES", "RATINGS", "Screen", "describe_cached", "exported", "filtered", "ranking"]
 
 ANY: Final = "All"
 RATINGS: Final[tuple[str, ...]] = (ANY, *get_args(Rating))
+PROFILES: Final[Mapping[str, str]] = {
+    "alphavelocity": "the documented score; weight of what is missing goes to what is there",
+    "alphavelocity-legacy": "the original, which counts what is missing as 0 or 50",
+    "alphavelocity-v1": "the parts of the first version",
+    "factor": "place among the listed tickers by five published measures",
+}
+"""By which scores are computed, and what they are."""
+_ROUNDING = 1e-9
 
 NUMBERS: Final[Mapping[str, Number]] = {
     "composite_score": Number("Of 100", "%.1f", "The composite behind the score"),
@@ -28,17 +37,23 @@ NUMBERS: Final[Mapping[str, Number]] = {
     ),
     "change_1w": Number("1 w ±", "%+.1f", "Points of 100 since a week ago, from the same prices cut there"),
     "change_1m": Number("1 m ±", "%+.1f", "Points of 100 since a month ago"),
-    **RETURNS,
+    "return_1m_percent": RETURNS["return_1m_percent"],
+    "return_3m_percent": RETURNS["return_3m_percent"],
+    "return_6m_percent": Number("6 m", "%+.1f %%", "Return over 125 sessions"),
+    "momentum_12_1_percent": RETURNS["momentum_12_1_percent"],
     "rsi_wilder": Number("RSI", "%.0f", "Wilder's RSI over 14 sessions: above 70 overbought, below 30 oversold"),
+    "vs_sma20_percent": Number("vs SMA 20", "%+.1f %%", "Price against its average of 20 sessions"),
+    "vs_sma50_percent": Number("vs SMA 50", "%+.1f %%", "Price against its average of 50 sessions"),
     "vs_sma200_percent": Number("vs SMA 200", "%+.1f %%", "Price against its average of 200 sessions"),
     "of_high_52w_percent": Number("Of 52 w high", "%.0f %%", "Price as a share of its 52-week high"),
 }
 """The numbers of the ranking, in their order."""
 
 _COLUMNS = (
-    *("rank", "ticker", "score", "composite_score", "rating", "coverage_percent", "age", "state", "trend"),
-    *(name for name in NUMBERS if name not in {"composite_score", "coverage_percent"}),
-    *("as_of", "computed_at"),
+    *("rank", "ticker", "score", "composite_score", "rating", "coverage_percent", "change_1w"),
+    *("state", "age", "as_of", "trend"),
+    *(name for name in NUMBERS if name not in {"composite_score", "coverage_percent", "change_1w"}),
+    "computed_at",
 )
 _DTYPES = {
     "rank": "Int64",
@@ -61,13 +76,28 @@ def ranking(cached: CachedScores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_DTYPES)
 
 
-def filtered(table: pd.DataFrame, *, rating: str, least: float, find: str) -> pd.DataFrame:
-    """The rows of a ranking with this *rating* (of `RATINGS`), *least* as score, and *find* in the ticker."""
-    keep = table["ticker"].str.contains(find.strip().upper(), regex=False)
-    if rating != ANY:
-        keep &= table["rating"] == rating
-    if least > 0:
-        keep &= table["score"] >= least
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Which rows of a ranking are wanted: *rating* of `RATINGS`, at least this *score* and *coverage* (percent)."""
+
+    rating: str = ANY
+    score: float = 0.0
+    coverage: float = 0.0
+    is_above_sma200: bool = False
+    find: str = ""
+
+
+def filtered(table: pd.DataFrame, screen: Screen) -> pd.DataFrame:
+    """The rows of a ranking that pass *screen*; what is unknown of a row does not pass a bound on it."""
+    keep = table["ticker"].str.contains(screen.find.strip().upper(), regex=False)
+    if screen.rating != ANY:
+        keep &= table["rating"] == screen.rating
+    if screen.score > 0:
+        keep &= table["score"] >= screen.score
+    if screen.coverage > 0:
+        keep &= table["coverage_percent"] >= screen.coverage - _ROUNDING
+    if screen.is_above_sma200:
+        keep &= table["vs_sma200_percent"] > 0
     return table[keep].reset_index(drop=True)
 
 
@@ -76,10 +106,12 @@ def exported(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="trend").assign(state=table["state"].str[0])
 
 
-def describe_cached(cached: CachedScores) -> str:
-    """How many scores are cached, of which day, and how old they are."""
+def describe_cached(cached: CachedScores, shown: int | None = None) -> str:
+    """How many scores are cached, how many of them are *shown*, of which day they are, and how old."""
     found, total = len(cached.scores), len(cached.scores) + len(cached.missing)
     parts = [f"{found} of {total} scores cached"]
+    if shown is not None and shown < found:
+        parts.append(f"{shown} shown")
     if cached.scores:
         days = sorted({score.as_of for score in cached.scores.values()})
         parts.append(f"prices as of {format_days(days[0], days[-1])}")
@@ -104,13 +136,16 @@ def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
         "change_1m": _change(score, "1m"),
         "return_1m_percent": _percent(score, "return_1m"),
         "return_3m_percent": _percent(score, "return_3m"),
+        "return_6m_percent": _percent(score, "return_6m"),
         "momentum_12_1_percent": _percent(score, "momentum_12_1"),
         "rsi_wilder": score.measures.get("rsi_wilder"),
+        "vs_sma20_percent": _percent(score, "vs_sma20"),
+        "vs_sma50_percent": _percent(score, "vs_sma50"),
         "vs_sma200_percent": _percent(score, "vs_sma200"),
         "of_high_52w_percent": _percent(score, "of_high_52w"),
         "as_of": dt.date.fromisoformat(score.as_of),
         "age": format_age(entry.age),
-        "state": [state_of(entry)],
+        "state": [state_of(entry, cached.sessions.get(score.ticker))],
         "computed_at": dt.datetime.fromtimestamp(score.computed_at, dt.UTC).isoformat(timespec="seconds"),
     }
 

@@ -12,10 +12,22 @@ from avcache.core.peek import Peek
 from avcache.formats import add_up, format_clock, format_day, format_money, format_percent
 from avcache.market.freshness import Session
 from avcache.market.scoring import Score, rate
+from avcache.market.scoring.cross_section import FEWEST_TICKERS, percentiles
+from avcache.market.scoring.measures import MEASURES
 from avcache.ui.numbers import Number
 from avcache.ui.states import SESSIONS, describe_age
 
-__all__ = ["MEANINGS", "PARTS", "breakdown", "composite_shown", "freshness", "measure_table", "strength"]
+__all__ = [
+    "MEANINGS",
+    "PARTS",
+    "breakdown",
+    "composite_shown",
+    "freshness",
+    "measure_table",
+    "measure_text",
+    "standing_among",
+    "strength",
+]
 
 PARTS: Final[Mapping[str, Number]] = {
     "value": Number("Value", "%.1f", "0 to 100"),
@@ -24,6 +36,14 @@ PARTS: Final[Mapping[str, Number]] = {
     "contribution": Number("Adds", "%.2f", "Together they are the composite"),
 }
 """The numbers of a breakdown."""
+
+_PARTS_OF_FACTOR: Final = {
+    "momentum_12_1": "12-1 momentum",
+    "risk_adjusted": "Risk-adjusted",
+    "residual_momentum": "Residual momentum",
+    "of_high_52w": "52-week high",
+}
+"""How parts are called whose name is not what people say."""
 
 _MEASURES: Final = (
     ("return_1m", "1 month", "%", "return over 20 sessions"),
@@ -35,6 +55,8 @@ _MEASURES: Final = (
     ("residual_momentum", "Residual momentum", "ratio", "11 months of what the market does not explain, by its spread"),
     ("clenow", "Clenow", "ratio", "yearly slope of the log price over 90 sessions, times its R²"),
     ("information_discreteness", "Discreteness", "ratio", "jumps or drift: the lower, the smoother the way"),
+    ("vs_sma20", "vs SMA 20", "%", "price against its average of 20 sessions"),
+    ("vs_sma50", "vs SMA 50", "%", "price against its average of 50 sessions"),
     ("vs_sma200", "vs SMA 200", "%", "price against its average of 200 sessions"),
     ("of_high_52w", "Of 52-week high", "share", "100 % is a new high"),
     ("rsi_wilder", "RSI 14", "points", "Wilder's; above 70 overbought, below 30 oversold"),
@@ -42,6 +64,9 @@ _MEASURES: Final = (
     ("max_drawdown", "Deepest fall", "%", "below an earlier high, over all prices there are"),
     ("beta", "Beta", "ratio", "daily moves against those of the benchmark"),
 )
+
+_FORMS: Final = {name: form for name, _, form, _ in _MEASURES}
+_DEFINED: Final = {measure.name: measure for measure in MEASURES}
 
 MEANINGS: Final = "  \n".join(f"**{label}**: {meaning}" for _, label, _, meaning in _MEASURES)
 """Every measure explained, as Markdown."""
@@ -81,7 +106,7 @@ def breakdown(score: Score) -> pd.DataFrame:
     added = add_up([part.contribution for part in parts.values()], total or 0.0, 2)
     rows: list[tuple[str, float | None, float, float, float | None, str]] = [
         (
-            name.capitalize(),
+            _PARTS_OF_FACTOR.get(name) or name.capitalize(),
             part.value,
             100 * part.weight,
             100 * part.effective_weight,
@@ -98,11 +123,40 @@ def breakdown(score: Score) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"value": "float64", "contribution": "float64"})
 
 
-def measure_table(score: Score) -> pd.DataFrame:
-    """Published measures beside the score: Measure, Value (text with its unit), Meaning."""
-    rows = [(label, _measure(score.measures.get(name), form), meaning) for name, label, form, meaning in _MEASURES]
-    rows.append(("Price", format_money(score.price, score.currency, 2), f"last close, {format_day(score.as_of)}"))
-    return pd.DataFrame(rows, columns=["Measure", "Value", "Meaning"])
+def measure_table(score: Score, standing: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """
+    Published measures beside the score: Measure, Value (text with its unit), Percentile (0 to 100, NaN where unknown),
+    Meaning, Formula, Source.
+
+    *standing* is what `standing_among` says.
+    """
+    rows = [
+        (
+            label,
+            measure_text(name, score.measures.get(name)),
+            None if standing is None or name not in standing else 100 * standing[name],
+            meaning,
+            _DEFINED[name].formula,
+            _DEFINED[name].source,
+        )
+        for name, label, _, meaning in _MEASURES
+    ]
+    rows.append(
+        ("Price", format_money(score.price, score.currency, 2), None, f"last close, {format_day(score.as_of)}", "", "")
+    )
+    columns = ["Measure", "Value", "Percentile", "Meaning", "Formula", "Source"]
+    return pd.DataFrame(rows, columns=columns).astype({"Percentile": "float64"})
+
+
+def standing_among(scores: Mapping[str, Score], ticker: str) -> dict[str, float]:
+    """
+    The share of *scores* that is at most as high as *ticker*, one of them, in each measure; nothing among fewer than
+    10, where that says little.
+    """
+    if len(scores) < FEWEST_TICKERS or ticker not in scores:
+        return {}
+    measured = {name: {key: score.measures.get(key) for key in _DEFINED} for name, score in scores.items()}
+    return percentiles(pd.DataFrame.from_dict(measured, orient="index").astype("float64"), ticker)
 
 
 def composite_shown(composite: float | None, digits: int = 1) -> float | None:
@@ -113,9 +167,11 @@ def composite_shown(composite: float | None, digits: int = 1) -> float | None:
     return rounded if rate(rounded) == rate(composite) else math.floor(composite * unit) / unit
 
 
-def _measure(value: float | None, form: str) -> str:
+def measure_text(name: str, value: float | None) -> str:
+    """The *value* of the measure *name*, with its unit."""
     if value is None:
         return "–"
+    form = _FORMS[name]
     if form == "%":
         return f"{100 * value:+.1f} %"
     if form == "share":

@@ -22,7 +22,7 @@ def test_candles_and_averages_are_on_the_scale_of_the_adjusted_close(wired: Runt
     assert last["close"] == pytest.approx(125.5045)
     assert last["low"] <= last["close"] <= last["high"]
     assert last["sma_200"] == pytest.approx(150.8843495)
-    assert view.note == "Adjusted for splits and dividends."
+    assert view.note == "Adjusted for splits and dividends. A blue candle closed above its open."
 
 
 def test_closes_alone_make_a_line_and_say_so(wired: Runtime) -> None:
@@ -64,3 +64,35 @@ def test_a_session_without_an_adjusted_close_is_left_out() -> None:
     view = price_view(PriceHistory("AAPL", prices, "USD"), "5Y")
 
     assert len(view.frame) == 2
+
+
+def test_rsi_is_wilders_over_the_whole_history(wired: Runtime) -> None:
+    prices, score = wired.market.history("AAPL"), wired.market.score("AAPL")
+
+    view = price_view(prices, "1M")
+
+    assert view.frame["rsi"].iloc[-1] == pytest.approx(score.measures["rsi_wilder"])
+    assert view.frame["rsi"].notna().all()
+
+
+def test_relative_strength_begins_at_zero_and_ends_with_the_lead_over_the_benchmark(wired: Runtime) -> None:
+    prices, market = wired.market.history("MRK"), wired.market.history("^GSPC")
+
+    view = price_view(prices, "1Y", market)
+
+    own, index = prices.prices["adj_close"], market.prices["adj_close"]
+    first = view.frame.index[0]
+    lead = (own.iloc[-1] / own[first]) / (index.iloc[-1] / index[first]) - 1
+    assert view.benchmark == "^GSPC"
+    assert view.frame["relative"].iloc[0] == 0
+    assert view.frame["relative"].iloc[-1] == pytest.approx(100 * lead)
+
+
+def test_a_benchmark_of_other_days_gives_no_relative_strength() -> None:
+    own, other = history([100.0, 101.0, 102.0]), history([1.0, 2.0]).prices
+    later = PriceHistory("^GSPC", other.set_axis(pd.date_range("2040-01-02", periods=2)), "USD")
+
+    view = price_view(own, "5Y", later)
+
+    assert view.benchmark is None
+    assert view.frame["relative"].isna().all()

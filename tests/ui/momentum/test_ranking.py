@@ -7,11 +7,13 @@ import math
 import pytest
 
 from avcache.core.peek import Peek
+from avcache.market.freshness import Session
 from avcache.market.scoring import Score, rate
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
-from avcache.ui.momentum.ranking import ANY, NUMBERS, describe_cached, exported, filtered, ranking
+from avcache.ui.momentum.ranking import NUMBERS, Screen, describe_cached, exported, filtered, ranking
 from avcache.ui.momentum.reading import CachedScores, read_cached
+from avcache.ui.states import STATE_COLOURS
 
 
 def entry(age: float = 108.0, ttl: float = 600.0) -> Peek:
@@ -69,19 +71,43 @@ def test_filters_narrow_by_rating_score_and_part_of_the_ticker(wired: Runtime) -
     wired.market.scores(["MRK", "AAPL", "XOM", "NVDA"])
     table = ranking(read_cached(wired, ["MRK", "AAPL", "XOM", "NVDA"]))
 
-    everyone = filtered(table, rating=ANY, least=0, find="")
-    strong = filtered(table, rating="Strong Buy", least=9, find="")
-    found = filtered(table, rating=ANY, least=0, find=" aap")
+    everyone = filtered(table, Screen())
+    strong = filtered(table, Screen(rating="Strong Buy", score=9))
+    found = filtered(table, Screen(find=" aap"))
 
     assert len(everyone) == 4
     assert strong["ticker"].tolist() == ["MRK"]
     assert found["ticker"].tolist() == ["AAPL"]
 
 
+def test_a_row_without_the_figure_passes_no_bound_on_it(mrk: Score) -> None:
+    bare = dataclasses.replace(mrk, ticker="BARE", measures={}, score=None, composite_score=None)
+    table = ranking(cached(mrk, bare))
+
+    assert filtered(table, Screen(is_above_sma200=True))["ticker"].tolist() == ["MRK"]
+    assert filtered(table, Screen(score=1.0))["ticker"].tolist() == ["MRK"]
+    assert len(filtered(table, Screen())) == 2
+
+
+def test_the_least_coverage_is_in_percent_and_lets_the_bound_itself_pass(mrk: Score) -> None:
+    table = ranking(cached(mrk))
+
+    assert len(filtered(table, Screen(coverage=75))) == 1
+    assert filtered(table, Screen(coverage=80)).empty
+
+
+@pytest.mark.parametrize(("session", "word"), [("closed", "market closed"), ("behind", "old price"), (None, "fresh")])
+def test_the_state_tells_a_closed_market_from_an_old_price(mrk: Score, session: Session | None, word: str) -> None:
+    seen = dataclasses.replace(cached(mrk), sessions={"MRK": session})
+
+    assert ranking(seen)["state"][0] == [word]
+    assert word in STATE_COLOURS
+
+
 def test_what_is_typed_to_find_is_no_pattern(mrk: Score) -> None:
     table = ranking(cached(mrk))
 
-    assert filtered(table, rating=ANY, least=0, find=".*[").empty
+    assert filtered(table, Screen(find=".*[")).empty
 
 
 def test_the_exported_ranking_is_plain_text_and_numbers(mrk: Score) -> None:
@@ -99,6 +125,11 @@ def test_what_is_cached_is_told_in_one_line(wired: Runtime) -> None:
     seen = describe_cached(read_cached(wired, ["MRK", "AAPL"]))
 
     assert seen.startswith("1 of 2 scores cached · prices as of 28 Dec 2022 · oldest 0:0")
+
+
+def test_it_is_told_how_many_pass_the_filters(mrk: Score) -> None:
+    assert "1 of 1 scores cached · 0 shown" in describe_cached(cached(mrk), 0)
+    assert "shown" not in describe_cached(cached(mrk), 1)
 
 
 def test_stale_scores_are_counted(mrk: Score) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from avcache.market import scoring
 from avcache.runtime import Runtime
-from avcache.ui.momentum.reading import load_scores, read_cached, read_history
+from avcache.ui.momentum.reading import load_history, load_scores, read_cached, read_history
 
 
 def test_looking_at_an_empty_cache_loads_nothing(wired: Runtime) -> None:
@@ -80,3 +80,23 @@ def test_a_record_of_an_older_version_is_replaced(wired: Runtime) -> None:
 
     assert seen.scores["MRK"].rating == "Strong Buy"
     assert seen.missing == ("AAPL",)
+
+
+def test_a_score_of_another_profile_is_missing_until_it_is_loaded(wired: Runtime) -> None:
+    tickers = wired.market.universes.get("Sample 25")
+    wired.market.score("MRK")
+    before = read_cached(wired, tickers, "factor")
+
+    list(load_scores(wired, ["MRK"], "factor", tickers))
+
+    seen = read_cached(wired, tickers, "factor")
+    assert "MRK" in before.missing
+    assert seen.scores["MRK"].profile == "factor"
+    assert seen.scores["MRK"].score != wired.market.score("MRK").score
+
+
+def test_a_history_is_loaded_on_request_and_a_failure_is_told(wired: Runtime) -> None:
+    assert load_history(wired, "MRK") is None
+    assert read_history(wired, "MRK") is not None
+    assert load_history(wired, "FOO") == "unknown: not among the 25 stocks of the sample"
+    assert read_history(wired, "FOO") is None

@@ -10,7 +10,7 @@ from avcache.core.peek import Peek
 from avcache.market.freshness import Session
 from avcache.market.scoring import Score
 from avcache.runtime import Runtime
-from avcache.ui.momentum.score import breakdown, freshness, measure_table, strength
+from avcache.ui.momentum.score import breakdown, freshness, measure_table, standing_among, strength
 from tests.market.doubles import score_of, steady
 
 
@@ -105,3 +105,36 @@ def test_a_measure_that_is_not_there_is_a_dash(mrk: Score) -> None:
 
     assert set(values.iloc[:-1]) == {"–"}
     assert values.iloc[-1] == "109.58 EUR"
+
+
+def test_the_parts_of_factor_have_names_and_add_up(wired: Runtime) -> None:
+    parts = breakdown(wired.market.score("MRK", profile="factor"))
+
+    *added, total = parts["contribution"]
+    assert parts["component"].tolist()[0] == "12-1 momentum"
+    assert round(sum(added), 2) == total
+
+
+def test_percentiles_are_those_of_the_market_if_all_of_the_universe_is_cached(wired: Runtime) -> None:
+    tickers = wired.market.universes.get("Sample 25")
+    scores = {ticker: wired.market.score(ticker) for ticker in tickers}
+
+    standing = standing_among(scores, "MRK")
+
+    expected = wired.market.percentiles("MRK", "Sample 25")
+    assert standing == {name: pytest.approx(share) for name, share in expected.items() if name in standing}
+    assert len(standing) > 25
+    shown = measure_table(scores["MRK"], standing).set_index("Measure")["Percentile"]
+    assert shown["12-1 momentum"] == pytest.approx(100 * expected["momentum_12_1"])
+
+
+def test_a_place_among_fewer_than_ten_is_not_told(mrk: Score) -> None:
+    assert standing_among({"MRK": mrk}, "MRK") == {}
+    assert measure_table(mrk)["Percentile"].isna().all()
+
+
+def test_a_measure_names_its_formula_and_its_source(mrk: Score) -> None:
+    row = measure_table(mrk).set_index("Measure").loc["12-1 momentum"]
+
+    assert "P[-22]/P[-253]-1" in row["Formula"]
+    assert row["Source"] == "Jegadeesh & Titman 1993"

@@ -3,32 +3,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from collections.abc import Iterator
 
 import pandas as pd
 import pytest
 
-from avcache import runtime
 from avcache.core.peek import Peek
 from avcache.market.holdings import parse_holdings
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
-from avcache.ui.portfolio import PortfolioView, category_view, exported, portfolio_view, risk_metrics
+from avcache.ui.portfolio.analysis import PortfolioView, exported, portfolio_view, tiles
+from avcache.ui.portfolio.holdings import text_of
 
 HOLDINGS = parse_holdings({"AAPL": 100.0, "NVDA": 50.0, "FOO": 3.0})
-
-
-@pytest.fixture(scope="module")
-def wired() -> Iterator[Runtime]:
-    made = runtime.from_environment({"AVCACHE_PROVIDER": "sample"})
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def analysis(wired: Runtime) -> PortfolioAnalysis:
-    return wired.market.portfolio(HOLDINGS)
 
 
 def entry(age: float) -> Peek:
@@ -125,7 +112,11 @@ def test_the_file_of_a_portfolio_that_cannot_be_priced_names_what_is_missing(wir
 def test_what_is_priced_in_another_currency_is_told_with_its_worth(analysis: PortfolioAnalysis) -> None:
     mixed = dataclasses.replace(analysis, missing={"BMW.DE": "priced in EUR"}, other_currencies={"EUR": 1250.0})
 
-    assert seen(mixed).missing[-1] == "Not in the total, being in another currency: 1,250 EUR"
+    view = seen(mixed)
+
+    assert view.elsewhere == "All is counted in USD. Not in the total: 1,250 EUR."
+    assert view.missing == ("BMW.DE (priced in EUR)",)
+    assert seen(analysis).elsewhere is None
 
 
 def test_prices_of_mixed_age_say_so(analysis: PortfolioAnalysis) -> None:
@@ -133,30 +124,45 @@ def test_prices_of_mixed_age_say_so(analysis: PortfolioAnalysis) -> None:
     mixed = dataclasses.replace(analysis, inputs_oldest=now - 2000, inputs_newest=now)
     same = dataclasses.replace(analysis, inputs_oldest=now - 20, inputs_newest=now)
 
-    assert ", of mixed age: fetched " in portfolio_view(mixed, None, "x", now).freshness
+    view = portfolio_view(mixed, None, "x", now)
+    assert ", of mixed age: fetched " in view.freshness
+    assert view.mixed is not None
+    assert view.mixed.startswith("Prices fetched ")
+    assert portfolio_view(same, None, "x", now).mixed is None
     told = portfolio_view(same, None, "x", now).freshness
     assert ", fetched " in told
     assert "mixed" not in told
 
 
-def test_categories_without_target_or_position_are_not_shown(wired: Runtime, analysis: PortfolioAnalysis) -> None:
-    whole = wired.market.categories(analysis)
+def test_prices_of_different_days_say_so(analysis: PortfolioAnalysis) -> None:
+    mixed = dataclasses.replace(analysis, as_of_oldest="2022-12-23")
 
-    shown = category_view(whole)
-
-    assert list(shown["category"])[:2] == ["Large-Cap Anchors", "Small-Cap Specialists"]
-    assert "Uncategorised" not in set(shown["category"])  # AAPL and NVDA are both in a category
-    assert shown["gap_percent"].iloc[0] == pytest.approx(20 - 100)
+    assert str(seen(mixed).mixed).startswith("Prices of 23 Dec 2022 to 28 Dec 2022:")
 
 
-def test_the_portfolio_as_a_whole_has_units(analysis: PortfolioAnalysis) -> None:
-    found = risk_metrics(
-        dataclasses.replace(analysis, risk=dict.fromkeys(analysis.risk), returns=dict.fromkeys(analysis.returns))
-    )
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"AAPL": 100.0, "NVDA": 0.1},
+        {"AAPL": (100.0, 10_000.55), "NVDA": (50.0, None), "MRK": (1 / 3, 0.0)},
+        {"AAPL": (1e-4, 12.0), "FOO": (3.0, 250.0)},
+    ],
+)
+def test_an_exported_portfolio_can_be_read_again(wired: Runtime, held: dict[str, float]) -> None:
+    holdings = parse_holdings(held)
 
-    assert set(found.values()) == {"–"}
-    assert all(
-        value.endswith("%")
-        for name, value in risk_metrics(analysis).items()
-        if name not in {"Beta", "Effective positions"}
-    )
+    file = csv_of(exported(wired.market.portfolio(holdings), holdings))
+
+    assert parse_holdings(text_of(file)) == holdings
+
+
+def test_contributions_to_the_return_add_up_to_it(analysis: PortfolioAnalysis) -> None:
+    assert seen(analysis).table["adds_1m"].sum() == pytest.approx(100 * (analysis.returns["1m"] or 0))
+
+
+def test_tiles_say_category_value_and_score(analysis: PortfolioAnalysis) -> None:
+    found = tiles(analysis, lambda ticker: f"of {ticker}").set_index("ticker")
+
+    assert found.loc["AAPL", "category"] == "of AAPL"
+    assert found.loc["AAPL", "told"] == "64.2 % · score 0.8"
+    assert found["value"].sum() == pytest.approx(analysis.total_value)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import add_up, format_clock, format_days, format_money, format_percent, money_affixes
+from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes
 from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.numbers import RETURNS, Number
 from avcache.ui.states import describe_age
 
-__all__ = [
-    "EXAMPLE",
-    "PortfolioView",
-    "category_numbers",
-    "category_view",
-    "exported",
-    "freshness",
-    "portfolio_view",
-    "risk_metrics",
-]
+__all__ = ["PortfolioView", "exported", "freshness", "portfolio_view", "signed", "tiles", "unit", "weights"]
 
-EXAMPLE: Final = "AAPL 100\nNVDA 50"
 _DASH = "–"
 _WHOLE_MONEY_FROM = 10_000
 _PERCENTS: Final[Mapping[str, Number]] = {
@@ -42,9 +32,11 @@ class PortfolioView:
     An analysis as the page shows it.
 
     *table*: one row per priced position, highest score first; columns ticker, weight_percent, value, score,
-    added (what the position adds to the weighted score), rating, coverage_percent, shares, price, the returns
-    in percent, as_of. *numbers* says how its columns of numbers look; *missing* has a line for each position
-    that counts in nothing.
+    added (what the position adds to the weighted score), rating, coverage_percent, change_1w, shares, price, profit
+    where a cost basis is known, the returns in percent, what the position adds to two of them in points, state (a list
+    of one word), as_of. *numbers* says how its columns of numbers look; *missing* has a line for each position
+    that counts in nothing; *mixed* says of what age the prices are if that is not the same, *elsewhere* what is held in
+    other currencies.
     """
 
     total_value: str
@@ -54,6 +46,8 @@ class PortfolioView:
     positions: str
     freshness: str
     missing: tuple[str, ...]
+    mixed: str | None
+    elsewhere: str | None
     table: pd.DataFrame
     numbers: Mapping[str, Number]
 
@@ -68,20 +62,45 @@ def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label
         weighted_score=_of_ten(analysis.weighted_score),
         positions=f"{priced} of {held}",
         freshness=freshness(analysis, entry, source_label, now),
-        missing=_missing(analysis),
+        missing=tuple(f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()),
+        mixed=_mixed(analysis, now),
+        elsewhere=_elsewhere(analysis),
         table=_table(analysis),
         numbers=_numbers(analysis),
     )
 
 
 def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, Holding]) -> pd.DataFrame:
-    """The analysis as it goes into a file: unrounded, with the missing positions and why they are missing."""
+    """
+    The analysis as it goes into a file: unrounded, with the missing positions and why they are missing.
+
+    As CSV it is holdings again: `parse_holdings` reads what is held from it, costs included.
+    """
     priced = analysis.table.assign(currency=analysis.currency, missing="")
-    rows = [{"ticker": name, "shares": holdings[name].shares, "missing": why} for name, why in analysis.missing.items()]
-    missing = pd.DataFrame(rows, columns=["ticker", "shares", "missing"])
+    rows = [
+        {"ticker": name, "shares": holdings[name].shares, "cost": holdings[name].cost, "missing": why}
+        for name, why in analysis.missing.items()
+    ]
+    missing = pd.DataFrame(rows, columns=["ticker", "shares", "cost", "missing"]).astype({"cost": "float64"})
     both = pd.concat([priced, missing], ignore_index=True) if rows else priced
     computed = dt.datetime.fromtimestamp(analysis.computed_at, dt.UTC).isoformat(timespec="seconds")
     return both.assign(computed_at=computed, source=analysis.source)
+
+
+def weights(analysis: PortfolioAnalysis) -> list[float]:
+    """The share of each position in percent, in the order of its table, with one decimal: they add up to 100."""
+    return add_up((100 * analysis.table["weight"]).tolist(), 100.0, 1) if len(analysis.table) else []
+
+
+def tiles(analysis: PortfolioAnalysis, category_of: Callable[[str], str]) -> pd.DataFrame:
+    """Positions as areas: columns ticker, category, value, composite_score, told (weight and score in words)."""
+    table = analysis.table
+    told = [
+        f"{weight:.1f} % · {'no score' if pd.isna(score) else f'score {score:.1f}'}"
+        for weight, score in zip(weights(analysis), table["score"], strict=True)
+    ]
+    shown = table[["ticker", "value", "composite_score"]]
+    return shown.assign(category=[category_of(ticker) for ticker in table["ticker"]], told=told)
 
 
 def freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> str:
@@ -106,11 +125,22 @@ def _fetched(analysis: PortfolioAnalysis, now: float) -> str:
     return f", of mixed age: fetched {format_clock(oldest, now)} to {format_clock(newest, now)}"
 
 
-def _missing(analysis: PortfolioAnalysis) -> tuple[str, ...]:
-    left_out = [f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()]
-    others = (format_money(amount, currency) for currency, amount in analysis.other_currencies.items())
-    worth = ", ".join(others)
-    return (*left_out, *([f"Not in the total, being in another currency: {worth}"] if worth else []))
+def _mixed(analysis: PortfolioAnalysis, now: float) -> str | None:
+    """From when to when the prices are, if that is not the same for all."""
+    if not analysis.is_mixed:
+        return None
+    oldest, newest = analysis.as_of_oldest, analysis.as_of_newest
+    days = f"of {format_days(oldest, newest)}" if oldest and newest and oldest != newest else ""
+    first, last = analysis.inputs_oldest, analysis.inputs_newest
+    fetched = f"fetched {format_clock(first, now)} to {format_clock(last, now)}" if first and last else ""
+    return f"Prices {', '.join(part for part in (days, fetched) if part)}: totals add up what was not true at one time."
+
+
+def _elsewhere(analysis: PortfolioAnalysis) -> str | None:
+    if not analysis.other_currencies:
+        return None
+    amounts = (format_money(amount, currency) for currency, amount in analysis.other_currencies.items())
+    return f"All is counted in {analysis.currency or 'an unknown currency'}. Not in the total: {', '.join(amounts)}."
 
 
 def _profit(analysis: PortfolioAnalysis) -> tuple[str, str] | None:
@@ -119,29 +149,16 @@ def _profit(analysis: PortfolioAnalysis) -> tuple[str, str] | None:
         return None
     sign = "+" if analysis.profit >= 0 else "-"
     money = f"{sign}{format_money(abs(analysis.profit), analysis.currency)}"
-    return money, f"{_signed(analysis.profit / analysis.cost)} of cost"
+    return money, f"{signed(analysis.profit / analysis.cost)} of cost"
 
 
-def risk_metrics(analysis: PortfolioAnalysis) -> dict[str, str]:
-    """The portfolio as a whole, by label; a dash where there are too few sessions."""
-    risk, returns = analysis.risk, analysis.returns
-    beta, effective = risk["beta"], risk["effective_positions"]
-    return {
-        "Last session": _signed(returns["1d"]),
-        "Return, 1 year": _signed(risk["return_1y"]),
-        "Volatility, 1 year": format_percent(risk["volatility_1y"]),
-        "Deepest fall": _signed(risk["max_drawdown"]),
-        "Beta": _DASH if beta is None else f"{beta:.2f}",
-        "Effective positions": _DASH if effective is None else f"{effective:.1f}",
-    }
-
-
-def _unit(currency: str | None) -> str:
+def unit(currency: str | None) -> str:
     """Behind a heading; a sign before the amount would stand before the minus."""
     return f", {currency}" if currency else ""
 
 
-def _signed(share: float | None) -> str:
+def signed(share: float | None) -> str:
+    """A change as people read it: `+1.2 %`; a dash if it is unknown."""
     return _DASH if share is None else f"{100 * share:+.1f} %"
 
 
@@ -154,16 +171,20 @@ def _table(analysis: PortfolioAnalysis) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "ticker": table["ticker"],
-            "weight_percent": add_up((100 * table["weight"]).tolist(), 100.0, 1),
+            "weight_percent": weights(analysis),
             "value": table["value"],
             "score": table["score"],
             "added": _added(analysis),
             "rating": table["rating"],
             "coverage_percent": 100 * table["coverage"],
+            "change_1w": table["score_change_1w"],
             "shares": table["shares"],
             "price": table["price"],
             **_costs(table),
             **{name: 100 * table[name.removesuffix("_percent")] for name in _PERCENTS},
+            "adds_1m": 100 * table["return_contribution_1m"],
+            "adds_3m": 100 * table["return_contribution_3m"],
+            "state": [[state] for state in table["state"]],
             "as_of": [dt.date.fromisoformat(day) for day in table["as_of"]],
         }
     )
@@ -174,39 +195,6 @@ def _costs(table: pd.DataFrame) -> dict[str, pd.Series[float]]:
     if not table["cost"].notna().any():
         return {}
     return {"profit": table["profit"], "profit_percent": 100 * table["profit_share"]}
-
-
-def category_view(table: pd.DataFrame) -> pd.DataFrame:
-    """
-    Categories as the page shows them, those last that have neither a target nor a position.
-
-    Columns: category, target_percent, actual_percent, gap_percent (points), gap_value, priority, positions, score.
-    """
-    shown = pd.DataFrame(
-        {
-            "category": table["category"],
-            "target_percent": 100 * table["target"],
-            "actual_percent": 100 * table["actual"],
-            "gap_percent": 100 * table["gap"],
-            "gap_value": table["gap_value"],
-            "priority": table["priority"],
-            "positions": table["positions"],
-            "score": table["score"],
-        }
-    )
-    return shown[(table["target"] > 0) | (table["positions"] > 0)].reset_index(drop=True)
-
-
-def category_numbers(currency: str | None) -> dict[str, Number]:
-    """How the numbers of `category_view` look."""
-    return {
-        "target_percent": Number("Target", "%.0f %%", "Share of the value it is meant to have"),
-        "actual_percent": Number("Actual", "%.1f %%", "Share of the value it has"),
-        "gap_percent": Number("Gap, points", "%+.1f", "Target less actual"),
-        "gap_value": Number(f"Gap{_unit(currency)}", "%+,.0f", "What would have to be bought, or sold if negative"),
-        "positions": Number("Positions", "%d", ""),
-        "score": Number("Mean score", "%.2f", "Plain mean of its scored positions, 0 to 10"),
-    }
 
 
 def _added(analysis: PortfolioAnalysis) -> list[float | None]:
@@ -227,9 +215,12 @@ def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
         "value": Number("Value", f"{before}%,.{digits}f{after}", "Shares times price"),
         "added": Number("Adds", "%.2f", "What the position adds to the weighted score"),
         "coverage_percent": Number("Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"),
+        "change_1w": Number("1 w ±", "%+.1f", "Points of 100 since a week ago"),
         "shares": Number("Shares", "%,.6g", ""),
         "price": Number("Price", f"{before}%,.2f{after}", "Last close, not adjusted"),
-        "profit": Number(f"Profit{_unit(analysis.currency)}", f"%+,.{digits}f", "Value above the cost basis"),
+        "profit": Number(f"Profit{unit(analysis.currency)}", f"%+,.{digits}f", "Value above the cost basis"),
         "profit_percent": Number("of cost", "%+.1f %%", "Profit as a share of the cost basis"),
         **_PERCENTS,
+        "adds_1m": Number("Adds, 1 m", "%+.2f", "Points that it adds to the return of 1 month"),
+        "adds_3m": Number("Adds, 3 m", "%+.2f", "Points that it adds to the return of 3 months"),
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from avcache.market.sample import SampleProvider
-from avcache.ui.charts.analyse import contribution_chart, price_chart, weight_chart
+from avcache.ui.charts.momentum import compare_chart, contribution_chart, price_chart
 from avcache.ui.momentum.prices import PriceView, price_view
 from avcache.ui.momentum.score import breakdown
 from tests.market.doubles import history, score_of
@@ -42,22 +43,58 @@ def test_candles_have_averages_and_volume_below(sample: SampleProvider) -> None:
         ("scatter", "SMA 50"),
         ("scatter", "SMA 200"),
         ("bar", "Volume"),
+        ("scatter", "RSI 14"),
     ]
     assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
 
 
-def test_closes_alone_are_a_line_over_the_whole_height(sample: SampleProvider) -> None:
+def test_closes_alone_are_a_line(sample: SampleProvider) -> None:
     figure = price_chart(view(sample, "MRK"))
 
     assert kinds(figure)[0] == ("scatter", "MRK")
     assert not [trace for trace in figure.data if trace.type in {"bar", "candlestick"}]
-    assert figure.layout.yaxis.domain[0] == 0
 
 
 def test_an_average_without_a_value_has_no_trace() -> None:
     short = price_view(history([100.0 + day for day in range(30)]), "5Y")
 
-    assert kinds(price_chart(short)) == [("scatter", "AAPL"), ("scatter", "SMA 20")]
+    assert kinds(price_chart(short)) == [("scatter", "AAPL"), ("scatter", "SMA 20"), ("scatter", "RSI 14")]
+
+
+def test_panels_stand_below_each_other_and_do_not_overlap(sample: SampleProvider) -> None:
+    whole = price_view(sample.history("AAPL"), "1Y", sample.history("^GSPC"))
+
+    layout = price_chart(whole).layout
+
+    axes = [layout.yaxis, layout.yaxis2, layout.yaxis3, layout.yaxis4]
+    assert axes[0].domain[1] == 1
+    assert axes[-1].domain[0] == 0
+    assert all(above.domain[0] > below.domain[1] for above, below in itertools.pairwise(axes))
+    assert layout.xaxis.anchor == "y4"
+
+
+def test_rsi_has_its_bounds_and_the_benchmark_is_named(sample: SampleProvider) -> None:
+    figure = price_chart(price_view(sample.history("MRK"), "1Y", sample.history("^GSPC")))
+
+    assert [shape.y0 for shape in figure.layout.shapes] == [30, 70, 0]
+    assert kinds(figure)[-2:] == [("scatter", "RSI 14"), ("scatter", "Against ^GSPC")]
+    assert "ahead of ^GSPC" in figure.layout.annotations[-1].text
+
+
+def test_the_log_scale_is_that_of_the_prices_alone(sample: SampleProvider) -> None:
+    layout = price_chart(view(sample, "AAPL"), is_log=True).layout
+
+    assert (layout.yaxis.type, layout.yaxis2.type) == ("log", None)
+
+
+def test_a_contribution_below_zero_is_signed_and_in_sight() -> None:
+    rows = [("A", 10.0, 60.0, ""), ("B", 5.0, -80.0, ""), ("Composite", None, -20.0, "")]
+    table = pd.DataFrame(rows, columns=["component", "value", "contribution", "missing"])
+
+    figure = contribution_chart(table.assign(effective_weight_percent=50.0))
+
+    assert list(figure.data[0].text) == ["+60.00", "-80.00", "-20.00"]
+    assert list(figure.layout.xaxis.range) == [-20.0, 100.0]
 
 
 def test_the_price_axis_names_the_currency(sample: SampleProvider) -> None:
@@ -105,28 +142,11 @@ def test_a_missing_part_says_no_data(sample: SampleProvider) -> None:
     }
 
 
-def test_the_heaviest_position_is_first() -> None:
-    (bar,) = weight_chart(pd.Series({"B": 30.0, "A": 70.0})).data
-
-    assert list(bar.y) == ["A", "B"]
-    assert list(bar.text) == ["70.0 %", "30.0 %"]
-
-
-def test_beyond_twenty_positions_the_rest_is_one_bar() -> None:
-    weights = pd.Series({f"T{number}": 4.0 for number in range(25)})
-
-    (bar,) = weight_chart(weights).data
-
-    assert len(bar.y) == 20
-    assert bar.y[-1] == "6 others"
-    assert sum(bar.x) == pytest.approx(100)
-
-
 def test_no_figure_brings_a_colour_of_light_or_dark(sample: SampleProvider) -> None:
     figures = [
         price_chart(view(sample, "AAPL")),
         contribution_chart(parts(sample, "AAPL")),
-        weight_chart(pd.Series({"A": 100.0})),
+        compare_chart(pd.DataFrame({"A": [0.0, 1.0]}, index=pd.date_range("2022-01-03", periods=2))),
     ]
 
     drawn = [json.dumps(figure.update_layout(template="none").to_plotly_json(), default=str) for figure in figures]

@@ -1,0 +1,128 @@
+"""Portfolios kept under a name: open one, save what is analysed, forget one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from avcache.errors import CacheError, InvalidInput
+from avcache.market.holdings import Holding
+from avcache.ui.components.access import ACTOR, is_unlocked, may_act
+from avcache.ui.resources import get_runtime, look_at_backend
+from avcache.ui.words import counted, literal, sentence
+
+__all__ = ["open_from_address", "saved_portfolios"]
+
+_CHOSEN = "portfolio_saved"
+_NAME = "portfolio_name"
+_SAID = "portfolio_said"
+_Take = Callable[[Mapping[str, Holding]], None]
+
+
+def open_from_address(take: _Take, *, is_first: bool) -> None:
+    """Open the portfolio that the address names, when the page *is_first* drawn."""
+    name = st.query_params.get(_CHOSEN, "")
+    if is_first and name and is_unlocked() and _is_there():
+        _open(name, take)
+
+
+def saved_portfolios(holdings: Mapping[str, Holding], take: _Take) -> None:
+    """What is saved, shared by all who use this console; *holdings* is what can be saved now."""
+    if not _is_there():
+        st.caption(
+            "Saved portfolios are on the server, which is away. What is entered here can be analysed all the same."
+        )
+        return
+    if not is_unlocked():
+        st.caption("Saved portfolios can be opened and changed by those who have the token.")
+        may_act()
+        return
+    try:
+        names = [one.name for one in get_runtime().ops.saved.list()]
+    except CacheError as exc:
+        st.error(literal(sentence(str(exc))), title="The saved portfolios cannot be read")
+        return
+    if names:
+        _choose(names, take)
+    else:
+        st.caption("Nothing is saved yet. Analyse what you hold, then keep it here under a name.")
+    _save(holdings)
+
+
+def _choose(names: list[str], take: _Take) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Saved portfolio",
+            names,
+            index=None,
+            key=_CHOSEN,
+            bind="query-params",
+            placeholder="Choose one to open it",
+            on_change=lambda: _open(st.session_state[_CHOSEN], take),
+            width=320,
+        )
+        if chosen is not None and st.button("Remove", icon=":material/delete:"):
+            _confirm_removal(chosen)
+
+
+def _open(name: str | None, take: _Take) -> None:
+    if name is None:
+        return
+    try:
+        take(get_runtime().ops.saved.load(name).holdings)
+    except CacheError as exc:
+        _fail(exc)
+
+
+def _save(holdings: Mapping[str, Holding]) -> None:
+    with st.form("portfolio_save", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Save what is analysed as", max_chars=60, key=_NAME, width=320)
+        # In a callback: the names above are read after it.
+        st.form_submit_button(
+            "Save",
+            icon=":material/save:",
+            disabled=not holdings,
+            on_click=lambda: _keep(st.session_state[_NAME], holdings),
+        )
+    st.caption("Shared by all who use this console. A name that is taken is replaced.")
+    if said := st.session_state.pop(_SAID, None):
+        st.success(literal(said), icon=":material/save:")
+
+
+def _keep(name: str, holdings: Mapping[str, Holding]) -> None:
+    if not holdings or not is_unlocked():
+        return
+    try:
+        made = get_runtime().ops.saved.save(name, holdings, by=ACTOR)
+    except CacheError as exc:
+        _fail(exc)
+        return
+    get_runtime().ops.audit.record(ACTOR, "save portfolio", made.name, done=len(made.holdings))
+    st.session_state[_SAID] = f"Saved {counted(len(made.holdings), 'position')} as {made.name}"
+
+
+@st.dialog("Remove the saved portfolio?", icon=":material/delete:")
+def _confirm_removal(name: str) -> None:
+    st.write(f"{literal(name)} will be gone for all who use this console. What is analysed now stays on the page.")
+    with st.container(horizontal=True):
+        if st.button("Remove it", type="primary") and is_unlocked():
+            try:
+                get_runtime().ops.saved.remove(name)
+            except CacheError as exc:
+                _fail(exc)
+                return
+            get_runtime().ops.audit.record(ACTOR, "remove portfolio", name)
+            st.rerun()
+        if st.button("Keep it"):
+            st.rerun()
+
+
+def _fail(error: CacheError) -> None:
+    said = error.allowed if isinstance(error, InvalidInput) else str(error)
+    st.error(literal(sentence(said)), title="That did not work")
+
+
+def _is_there() -> bool:
+    """Whether the store they are on answers; a page does not wait for one that is known to be away."""
+    return not look_at_backend().is_degraded

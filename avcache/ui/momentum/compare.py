@@ -1,0 +1,93 @@
+"""Several tickers side by side. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pandas as pd
+
+from avcache.formats import format_day, format_percent
+from avcache.market.provider import PriceHistory
+from avcache.market.scoring import Score
+from avcache.market.tickers import parse_tickers
+from avcache.ui.momentum.prices import first_day
+from avcache.ui.momentum.score import composite_shown, measure_text
+
+__all__ = ["MOST_COMPARED", "parse_compared", "rebased", "side_by_side"]
+
+MOST_COMPARED: Final = 6
+"""More lines cannot be told apart."""
+
+_MEASURES: Final = (
+    ("1 month", "return_1m"),
+    ("3 months", "return_3m"),
+    ("6 months", "return_6m"),
+    ("12-1 momentum", "momentum_12_1"),
+    ("RSI 14", "rsi_wilder"),
+    ("vs SMA 20", "vs_sma20"),
+    ("vs SMA 50", "vs_sma50"),
+    ("vs SMA 200", "vs_sma200"),
+    ("Of 52-week high", "of_high_52w"),
+    ("Volatility, 1 year", "volatility_1y"),
+    ("Deepest fall", "max_drawdown"),
+    ("Beta", "beta"),
+)
+
+
+def parse_compared(given: str | Sequence[str]) -> tuple[str, ...]:
+    """
+    The tickers to compare, at most six; none of nothing.
+
+    Raises:
+        InvalidInput: Something given is no ticker, or there are more.
+    """
+    words = [given] if isinstance(given, str) else list(given)
+    text = " ".join(words)
+    return parse_tickers(text, limit=MOST_COMPARED) if text.replace(",", " ").split() else ()
+
+
+def rebased(histories: Mapping[str, PriceHistory], span: str) -> pd.DataFrame:
+    """
+    The return of each since the first session of *span* that all of them have, in percent: rows sessions, columns
+    tickers. Empty if they have none in common.
+    """
+    closes = pd.DataFrame({ticker: history.prices["adj_close"] for ticker, history in histories.items()}).sort_index()
+    if closes.empty:
+        return closes
+    known = closes.ffill().dropna()
+    shown = known[known.index >= first_day(closes.index[-1], span)]
+    return shown if shown.empty else 100 * (shown / shown.iloc[0] - 1)
+
+
+def side_by_side(tickers: Sequence[str], scores: Mapping[str, Score]) -> pd.DataFrame:
+    """
+    One column of texts per ticker, one row per figure, the column `Figure` in front; dashes of a ticker without a
+    cached score.
+    """
+    rows = {ticker: _figures(scores[ticker]) for ticker in tickers if ticker in scores}
+    labels = [
+        "Score",
+        "Of 100",
+        "Rating",
+        "Coverage",
+        "Since last week, of 100",
+        *(label for label, _ in _MEASURES),
+        "As of",
+    ]
+    table = {ticker: [rows.get(ticker, {}).get(label, "–") for label in labels] for ticker in tickers}
+    return pd.DataFrame({"Figure": labels, **table})
+
+
+def _figures(score: Score) -> dict[str, str]:
+    composite = composite_shown(score.composite_score)
+    changed = score.changes.get("1w")
+    return {
+        "Score": "–" if score.score is None else f"{score.score:.1f}",
+        "Of 100": "–" if composite is None else f"{composite:.1f}",
+        "Rating": score.rating,
+        "Coverage": format_percent(score.coverage, 0),
+        "Since last week, of 100": "–" if changed is None or changed.change is None else f"{changed.change:+.1f}",
+        **{label: measure_text(name, score.measures.get(name)) for label, name in _MEASURES},
+        "As of": format_day(score.as_of),
+    }
