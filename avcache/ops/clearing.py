@@ -1,31 +1,29 @@
-"""Clear what matches a pattern: say first what that is and costs, be in force at once, sweep slowly, undo if wanted."""
+"""Clear by pattern or by tag: say first what that costs, be in force at once, sweep slowly, undo if wanted."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from avcache.backends.barriers import Barrier
 from avcache.backends.base import Cleared
 from avcache.clock import Clock
 from avcache.core.cache import Cache
+from avcache.core.entry import check_tags
 from avcache.errors import CacheError, InvalidInput
 from avcache.ops.audit import Audit
+from avcache.ops.clear_plan import ClearPlan, Planner
 from avcache.ops.jobs import Job, Jobs, Run
-from avcache.ops.keyspace import Keyspace, peek_found
-from avcache.ops.snapshot import Snapshot
+from avcache.ops.keyspace import Keyspace
 
-__all__ = ["UNDO_SECONDS", "ClearPlan", "ClearWork", "Clearing", "PlanOutdated"]
+__all__ = ["UNDO_SECONDS", "ClearPlan", "ClearWork", "Clearing", "PlanOutdated", "cleared_keys", "cleared_target"]
 
 logger = logging.getLogger(__name__)
 
 UNDO_SECONDS: Final = 600.0
 _KIND: Final = "clear"
-_SAMPLES: Final = 20
-_BUDGET: Final = 2.0
 _RECOUNT_BUDGET: Final = 0.3
 _MOST_GROWTH: Final = 2
 _MOST_REASON: Final = 500
@@ -35,31 +33,8 @@ class PlanOutdated(CacheError):
     """What matches has become much more since the plan was made: nothing was cleared."""
 
     def __init__(self, plan: ClearPlan, now: ClearPlan) -> None:
-        super().__init__(f"{now.pattern} matches {now.keys:,} keys by now; the plan said {plan.keys:,}")
+        super().__init__(f"{now.target} matches {now.keys:,} keys by now; the plan said {plan.keys:,}")
         self.now = now
-
-
-@dataclass(frozen=True, slots=True)
-class ClearPlan:
-    """
-    What a clear of *pattern* would drop.
-
-    Attributes:
-        keys: How many keys match; *is_exact* says whether all were seen, else it is reckoned, and lies between *low*
-            and *high* in 95 of 100 cases (while Redis is away: *low* at least).
-        size: Their bytes in the store.
-        refill_seconds: What loading them took, together; None where no entry knows.
-        samples: Up to 20 of the keys.
-    """
-
-    pattern: str
-    keys: int
-    is_exact: bool
-    size: int
-    refill_seconds: float | None
-    samples: tuple[str, ...]
-    low: int
-    high: int
 
 
 class Clearing:
@@ -79,12 +54,16 @@ class Clearing:
         self._keyspace = keyspace
         self._jobs = jobs
         self._audit = audit
-        self._clock = clock
+        self._planner = Planner(cache, keyspace, clock)
         self._wall = wall
 
     def plan(self, pattern: str) -> ClearPlan:
         """Look, without touching anything. Raises `InvalidInput` for what is no pattern."""
-        return self._counted(pattern) or self._reckoned(pattern)
+        return self._planner.of_pattern(pattern)
+
+    def plan_tag(self, tag: str) -> ClearPlan:
+        """`plan` for every entry that carries *tag*. Raises `InvalidInput` for what is no tag."""
+        return self._planner.of_tag(tag)
 
     def start(
         self,
@@ -107,26 +86,36 @@ class Clearing:
             PlanOutdated: More than twice as many keys match as *plan* says.
         """
         text = self._cache.namespaces.pattern(pattern).text
-        if len(reason) > _MOST_REASON:
-            raise InvalidInput("reason", reason, f"at most {_MOST_REASON} characters")
-        if plan is not None:
-            self._check_growth(plan)
-        cleared = self._cache.clear(text, sweep=False)
-        dropped, now = int(cleared), self._wall()  # a single key goes at once
-        logger.info("ops.clear", extra={"pattern": text, "actor": actor, "planned": plan and plan.keys})
-        job = self._jobs.submit(
-            _KIND,
-            {"pattern": text},
+        what = {"pattern": text}
+        return self._start(
+            lambda: self._cache.clear(text, sweep=False),
+            what,
             actor=actor,
             reason=reason,
-            total=plan.keys if plan is not None else dropped,
-            notes={"barriers": _told(cleared.barriers), "pending": cleared.pending, "dropped": dropped, "swept": 0},
-            wakes_at=now + undo_seconds if undo_seconds > 0 and not dropped else None,
+            plan=plan,
+            undo_seconds=undo_seconds,
         )
-        planned = None if plan is None else plan.keys
-        self._audit.record(actor, _KIND, text, reason=reason, planned=planned, result=_accepted(cleared), job=job.id)
-        self._keyspace.forget()
-        return job
+
+    def start_tag(
+        self,
+        tag: str,
+        *,
+        actor: str,
+        reason: str = "",
+        plan: ClearPlan | None = None,
+        undo_seconds: float = 0.0,
+    ) -> Job:
+        """`start` for every entry that carries *tag*: of a ticker, all that rests on its prices."""
+        (label,) = check_tags([tag])
+        what = {"tag": label}
+        return self._start(
+            lambda: self._cache.flush_tag(label, sweep=False),
+            what,
+            actor=actor,
+            reason=reason,
+            plan=plan,
+            undo_seconds=undo_seconds,
+        )
 
     def clear(self, pattern: str, *, actor: str = "library", reason: str = "") -> Cleared:
         """`start`, then wait until all is swept; returns how many keys went."""
@@ -145,58 +134,51 @@ class Clearing:
         if ended is None or not ended.is_ended:
             raise CacheError("nobody did it within 10 s; it is done as soon as somebody can")
         self._audit.record(
-            actor, "undo", str(ended.what["pattern"]), done=cleared_keys(ended), result=ended.result, job=job_id
+            actor, "undo", cleared_target(ended), done=cleared_keys(ended), result=ended.result, job=job_id
         )
         self._keyspace.forget()
         return ended
 
+    def _start(
+        self,
+        invalidate: Callable[[], Cleared],
+        what: dict[str, str],
+        *,
+        actor: str,
+        reason: str,
+        plan: ClearPlan | None,
+        undo_seconds: float,
+    ) -> Job:
+        if len(reason) > _MOST_REASON:
+            raise InvalidInput("reason", reason, f"at most {_MOST_REASON} characters")
+        if plan is not None:
+            self._check_growth(plan)
+        cleared, now = invalidate(), self._wall()
+        dropped, planned = int(cleared), None if plan is None else plan.keys  # a single key goes at once
+        logger.info("ops.clear", extra={**what, "actor": actor, "planned": planned})
+        job = self._jobs.submit(
+            _KIND,
+            what,
+            actor=actor,
+            reason=reason,
+            total=dropped if planned is None else planned,
+            notes={"barriers": _told(cleared.barriers), "pending": cleared.pending, "dropped": dropped, "swept": 0},
+            wakes_at=now + undo_seconds if undo_seconds > 0 and not dropped else None,
+        )
+        object_ = cleared_target(job)
+        self._audit.record(actor, _KIND, object_, reason=reason, planned=planned, result=_accepted(cleared), job=job.id)
+        self._keyspace.forget()
+        return job
+
     def _check_growth(self, plan: ClearPlan) -> None:
         """What was confirmed is what is cleared: count once more, as far as a moment allows."""
-        found = self._counted(plan.pattern, _RECOUNT_BUDGET) or self._reckoned(plan.pattern)
+        budget = _RECOUNT_BUDGET
+        if plan.tag is None:
+            found = self._planner.of_pattern(plan.pattern, budget)
+        else:
+            found = self._planner.of_tag(plan.tag, budget)
         if found.low > _MOST_GROWTH * plan.high:
             raise PlanOutdated(plan, found)
-
-    def _counted(self, pattern: str, budget: float = _BUDGET) -> ClearPlan | None:
-        """Every key that matches, if there is time to see them all."""
-        meant = self._cache.namespaces.pattern(pattern).text
-        deadline, cursor, seen = self._clock() + budget, "", set[str]()
-        size, refill = 0, list[float]()
-        while True:
-            page = self._cache.scan(meant, cursor, budget=budget)
-            fresh = [key for key in page.keys if key not in seen]
-            for peek in peek_found(self._cache, fresh):
-                if peek.is_foreign:  # not ours to drop
-                    continue
-                seen.add(peek.key)
-                size += peek.size
-                refill += [] if peek.load_seconds is None else [peek.load_seconds]
-            cursor = page.cursor
-            if not cursor:
-                break
-            if self._clock() > deadline:
-                return None
-        is_exact = not self._cache.state().is_degraded  # while Redis is away, only memory was seen
-        total = sum(refill) if refill else None
-        keys = len(seen)
-        return ClearPlan(meant, keys, is_exact, size, total, tuple(sorted(seen)[:_SAMPLES]), keys, keys)
-
-    def _reckoned(self, pattern: str) -> ClearPlan:
-        meant = self._cache.namespaces.pattern(pattern)
-        found = self._keyspace.reckon(meant)
-        ours = {name: one for name, one in found.namespaces.items() if one.keys > one.foreign}
-        keys = sum(one.keys - one.foreign for one in ours.values())
-        low, high = found.band(keys)
-        samples = sorted(key for one in ours.values() for key in one.samples)
-        return ClearPlan(
-            meant.text,
-            keys,
-            found.is_exact,
-            sum(one.size for one in ours.values()),
-            _refill(found),
-            tuple(samples[:_SAMPLES]),
-            low,
-            high,
-        )
 
 
 class ClearWork:
@@ -226,7 +208,7 @@ class ClearWork:
         if self._cache.state().is_degraded:
             return f"{keys:,} keys dropped; Redis is away: the rest is invalid, and expires by itself"
         run.tell(total=keys, done=keys)
-        self._audit.record(run.job.actor, "swept", str(run.job.what["pattern"]), done=keys, job=run.job.id)
+        self._audit.record(run.job.actor, "swept", cleared_target(run.job), done=keys, job=run.job.id)
         return f"{keys:,} keys cleared"
 
     def cancelled(self, job: Job) -> str:
@@ -238,6 +220,12 @@ class ClearWork:
         if is_whole:
             return f"taken back{gone}"
         return f"not taken back: the same was cleared again since, or Redis is away{gone}"
+
+
+def cleared_target(job: Job) -> str:
+    """What a clear was of: its pattern, or `tag AAPL`."""
+    tag = job.what.get("tag")
+    return str(job.what["pattern"]) if tag is None else f"tag {tag}"
 
 
 def cleared_keys(job: Job) -> int:
@@ -255,8 +243,3 @@ def _read(job: Job) -> tuple[Barrier, ...]:
 
 def _accepted(cleared: Cleared) -> str:
     return "in force; in Redis before it is read again" if cleared.pending else "in force"
-
-
-def _refill(found: Snapshot) -> float | None:
-    known = [one for one in found.namespaces.values() if one.mean_load_seconds is not None]
-    return sum(one.load_seconds for one in known) if known else None
