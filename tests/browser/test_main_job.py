@@ -116,7 +116,9 @@ def _do_the_main_job(page: Page, console: ConsoleServer) -> None:
     assert rest(console, "GET", "stats")["momentum"]["count"] == 3
     page.get_by_role("button", name="Clear 3 keys").click()
     page.get_by_role("button", name="Clear now").click()
-    expect(page.get_by_text(re.compile(r"Cleared 3 keys in"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"is cleared: 3 keys will not be read any more"))).to_be_visible(
+        timeout=PATIENCE
+    )
     assert rest(console, "GET", "stats")["momentum"]["count"] == 0
 
     visit(page, "Portfolio")
