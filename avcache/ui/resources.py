@@ -9,11 +9,12 @@ import streamlit as st
 
 from avcache import runtime
 from avcache.backends.base import State
+from avcache.ops.keyspace import KeyPage
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
 
-__all__ = ["TICK", "get_runtime", "live_overview", "look_at_backend"]
+__all__ = ["TICK", "find_keys", "get_runtime", "live_overview", "look_at_backend"]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -39,3 +40,9 @@ def live_overview(window: float) -> tuple[OverviewModel, go.Figure]:
     wired = get_runtime()
     model = overview(wired.cache.counters, wired.ops.keyspace.snapshot(), wired.cache.namespaces, window)
     return model, hit_rates(model)
+
+
+@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=32)
+def find_keys(patterns: tuple[str, ...]) -> KeyPage:
+    """The keys of a small store that match the first of *patterns* that any matches: looked for once per tick."""
+    return get_runtime().ops.keyspace.find(*patterns)

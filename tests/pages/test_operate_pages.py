@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
@@ -216,6 +217,7 @@ def test_new_keys_change_no_choice() -> None:
 
     warm("AMD", "MRK")
     runtime.shared().cache.set("aaa:first", 1)
+    st.cache_resource.clear()  # the next tick
     app.run()
 
     assert app.selectbox(key="keys_open").value == "price:AAPL"
