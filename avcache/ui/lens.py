@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 
 import pandas as pd
 
-from avcache.formats import format_age, format_clock, format_count, format_percent
+from avcache.core.peek import Peek
+from avcache.formats import format_age, format_count, format_percent
 from avcache.market import price as prices
 from avcache.market import records, scoring
 from avcache.market.caching import UNREADABLE
@@ -18,8 +19,19 @@ from avcache.market.price import Price
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
 from avcache.ui.momentum.score import composite_shown
+from avcache.ui.states import state_of
 
-__all__ = ["Comparison", "Lens", "comparison", "holdings_table", "input_table", "json_of_value", "lens_of", "plain"]
+__all__ = [
+    "Comparison",
+    "Lens",
+    "comparison",
+    "holdings_table",
+    "input_table",
+    "inputs_of",
+    "json_of_value",
+    "lens_of",
+    "plain",
+]
 
 Lens: TypeAlias = Score | Price | PriceHistory | None
 
@@ -44,14 +56,33 @@ def lens_of(namespace: str, value: object) -> Lens:
     return found
 
 
-def input_table(score: Score, now: float) -> pd.DataFrame:
-    """What a score rests on: Input, Fetched, Age; the oldest first. *now* is a wall-clock reading."""
-    fetched = sorted(score.inputs.items(), key=lambda one: one[1])
+def inputs_of(score: Score) -> dict[str, str]:
+    """Under which key each input of a score is kept."""
+    keys = {
+        "prices": f"history:{score.ticker}",
+        "benchmark": f"history:{score.benchmark}",
+        "fundamentals": f"fundamentals:{score.ticker}",
+    }
+    return {name: keys[name] for name in score.inputs if name in keys}
+
+
+def input_table(score: Score, entries: Mapping[str, Peek | None], now: float) -> pd.DataFrame:
+    """
+    What a score rests on: Input (its key), Age (since it was fetched for this score) and Now, its state in the cache.
+
+    Args:
+        entries: By key, what is there now.
+        now: Wall clock.
+    """
+    kept = inputs_of(score)
+    found = [entries.get(key) for key in kept.values()]
+    fetched = [score.inputs[name] for name in kept]  # 0: prices that never change
+    ages = [now - at if at else None if entry is None else entry.age for at, entry in zip(fetched, found, strict=True)]
     return pd.DataFrame(
         {
-            "Input": [name.capitalize() for name, _ in fetched],
-            "Fetched": [format_clock(at, now) if at else _DASH for _, at in fetched],
-            "Age": [format_age(now - at) if at else _DASH for _, at in fetched],
+            "Input": list(kept.values()),
+            "Age": list(map(format_age, ages)),
+            "Now": [["missing" if entry is None else state_of(entry)] for entry in found],
         }
     )
 

@@ -10,11 +10,13 @@ import streamlit as st
 from avcache import runtime
 from avcache.backends.base import State
 from avcache.ops.keyspace import KeyPage
+from avcache.ops.whatif import WhatIf, what_if
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
+from avcache.ui.whatif import busiest, ttls_with
 
-__all__ = ["TICK", "find_keys", "get_runtime", "live_overview", "look_at_backend"]
+__all__ = ["TICK", "find_keys", "get_runtime", "live_overview", "look_at_backend", "reads_by_namespace", "replayed"]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -46,3 +48,15 @@ def live_overview(window: float) -> tuple[OverviewModel, go.Figure]:
 def find_keys(patterns: tuple[str, ...]) -> KeyPage:
     """The keys of a small store that match the first of *patterns* that any matches: looked for once per tick."""
     return get_runtime().ops.keyspace.find(*patterns)
+
+
+@st.cache_resource(show_spinner=False, ttl=5, max_entries=1)
+def reads_by_namespace() -> dict[str, int]:
+    """How many of the last reads of this process were of each namespace, the most read first."""
+    return busiest(get_runtime().cache.accesses.columns())
+
+
+@st.cache_resource(show_spinner="Replaying the last reads", ttl=30, max_entries=16)
+def replayed(namespace: str, setting: float) -> WhatIf:
+    """What other ttls than the *setting* (seconds) would have made of the last reads of *namespace*."""
+    return what_if(get_runtime().cache.accesses.columns(), ttls_with(setting), namespace)

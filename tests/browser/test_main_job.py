@@ -171,7 +171,7 @@ def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Sta
     page.goto(f"{console.url}/keys")
     page.get_by_role("combobox", name="Look inside").click()
     page.get_by_role("option", name="default:").click()
-    expect(page.get_by_test_id("stCode")).to_contain_text(nasty, timeout=PATIENCE)
+    expect(page.get_by_test_id("stJson")).to_contain_text(nasty, timeout=PATIENCE)
 
     main = page.get_by_test_id("stMain")
     assert main.locator("img, .katex, a[href^='javascript'], a[href*='evil']").count() == 0

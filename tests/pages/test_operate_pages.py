@@ -118,7 +118,7 @@ def test_keys_opens_an_entry_and_deletes_it() -> None:
     app = open_page("keys")
 
     app.selectbox(key="keys_open").select("note:1").run()
-    shown = app.code[0].value
+    shown = app.json[0].value
     app.button(key="open_delete").click().run()
 
     assert "<b>hello</b>" in shown

@@ -43,7 +43,7 @@ def open_entry(key: str) -> None:
         st.markdown(f"**{literal(entry.key)}**")
         aging_caption(entry, lambda aged, _now: describe(aged))
         if entry.tags:
-            st.caption(literal(f"Goes with {', '.join(entry.tags)}"))
+            st.caption(literal(f"Tags: {', '.join(entry.tags)}"))
         value = MISS if entry.is_foreign else cache.peek_value(key)
         if entry.is_absent:
             st.caption(literal(f"Cached is that there is nothing: {cache.why_absent(key) or 'no longer known why'}"))

@@ -139,7 +139,9 @@ def _table(entries: Sequence[Peek]) -> None:
         column_config={
             "Key": st.column_config.TextColumn(pinned=True),
             "State": state_column(),
-            "Left": st.column_config.ProgressColumn("", format=" ", min_value=0, max_value=100, width="small"),
+            "Left": st.column_config.ProgressColumn(
+                "Left", help="Of its ttl", format=" ", min_value=0, max_value=100, width="small"
+            ),
         },
         on_select=choose,
         selection_mode="single-row",

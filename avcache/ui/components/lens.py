@@ -15,20 +15,15 @@ from avcache.ops.portfolios import holdings_of
 from avcache.ui import PAGES
 from avcache.ui.charts.analyse import contribution_chart, price_chart
 from avcache.ui.components.access import is_unlocked
-from avcache.ui.components.tables import number_columns
-from avcache.ui.lens import Lens, comparison, holdings_table, input_table
+from avcache.ui.components.tables import number_columns, state_column
+from avcache.ui.lens import comparison, holdings_table, input_table, inputs_of
 from avcache.ui.momentum.prices import price_view
 from avcache.ui.momentum.recompute import NotComparable, recomputed
 from avcache.ui.momentum.score import PARTS, breakdown, strength
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
-__all__ = ["has_view", "show_comparison", "show_holdings", "show_lens"]
-
-
-def has_view(found: Lens) -> bool:
-    """Whether there is more to show than data."""
-    return found is not None
+__all__ = ["show_comparison", "show_holdings", "show_lens"]
 
 
 def show_lens(found: Score | Price | PriceHistory) -> None:
@@ -88,7 +83,17 @@ def _score(score: Score) -> None:
             )
     with rests:
         st.caption("It rests on")
-        st.dataframe(input_table(score, time.time()), hide_index=True, alt=f"Inputs of the score of {score.ticker}")
+        keys = list(inputs_of(score).values())
+        entries = dict(zip(keys, get_runtime().cache.peek_many(keys), strict=True))
+        st.dataframe(
+            input_table(score, entries, time.time()),
+            hide_index=True,
+            column_config={
+                "Age": st.column_config.TextColumn(help="Since it was fetched for this score"),
+                "Now": state_column(),
+            },
+            alt=f"Inputs of the score of {score.ticker}",
+        )
         st.page_link(
             PAGES / "momentum.py",
             label="All of this score",
