@@ -43,7 +43,7 @@ def describe_replay(found: WhatIf, now: float) -> str:
 
 
 def what_if_table(found: WhatIf, setting: float) -> pd.DataFrame:
-    """One row per ttl: TTL, Hit rate, Mean age, Loads, Loading, Change (of the time spent loading, against the setting)."""
+    """One row per ttl (seconds); the last column holds the time spent loading against that of the *setting*."""
     now = next((row.load_seconds for row in found.rows if row.ttl == setting), None)
     return pd.DataFrame(
         {

@@ -18,7 +18,7 @@ __all__ = ["what_if_section"]
 
 
 def what_if_section(namespace: str | None) -> None:
-    """Replay the reads of a namespace, at first of *namespace* or the most read one; nothing is done while it is shut."""
+    """Replay the reads of a namespace, at first of *namespace* or the most read one; nothing while it is shut."""
     with st.expander(
         "What if the time to live were another?",
         icon=":material/science:",
@@ -58,8 +58,8 @@ def _section(namespace: str | None) -> None:
     )
     st.caption(
         literal(
-            f"{describe_replay(found, time.time())} The setting is {format_seconds(setting)}; a record may ask for less. "
-            "A first read is a load; what a load takes is what those of its key took."
+            f"{describe_replay(found, time.time())} The setting is {format_seconds(setting)}; a record may ask for "
+            "less. The first read of a key is a load, and takes what those of its key took."
         )
     )
     export_buttons("What if", lambda: exported(found), f"what-if-{chosen}")
