@@ -128,7 +128,7 @@ def plain(value: object, depth: int = 0) -> Any:
     if isinstance(value, pd.DataFrame):
         return json.loads(value.reset_index().to_json(orient="records", date_format="iso") or "[]")
     if depth >= _DEEPEST:
-        return repr(value)
+        return "…"
     if isinstance(value, Mapping):
         return {str(key): plain(part, depth + 1) for key, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

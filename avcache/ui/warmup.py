@@ -35,6 +35,7 @@ _MARKS: Final = {
 }
 _HEADINGS: Final = frozenset({"ticker", "tickers", "symbol", "symbols"})
 _MOST_LINES: Final = 2000
+_CELL_ENDS: Final = re.compile(r"[,;\t ]+")
 
 
 def coverage_table(coverage: Coverage, failures: Mapping[str, str]) -> pd.DataFrame:
@@ -105,12 +106,12 @@ def describe_plan(
 
 
 def tickers_in(text: str) -> str:
-    """The first column of a file of CSV or text, as one types tickers; its heading is left out."""
-    first = [
-        re.split(r"[,;\t ]", line.strip(), maxsplit=1)[0].strip("\"' \ufeff")
-        for line in text.splitlines()[:_MOST_LINES]
-    ]
-    return ", ".join(name for name in dict.fromkeys(first) if name and name.lower() not in _HEADINGS)
+    """The first column of a file of CSV or text (of a single line: all of it), as one types tickers; no heading."""
+    rows = [line for line in text.splitlines()[:_MOST_LINES] if line.strip()]
+    cells = [_CELL_ENDS.split(row.strip()) for row in rows]
+    names = cells[0] if len(cells) == 1 else [cell[0] for cell in cells]
+    plain = dict.fromkeys(name.strip("\"' \ufeff") for name in names)
+    return ", ".join(name for name in plain if name and name.lower() not in _HEADINGS)
 
 
 def outcome_table(job: WarmupJob) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from avcache.core.accesses import LOAD, Columns
 from avcache.formats import format_clock, format_count, format_percent, format_seconds
-from avcache.ops.whatif import WhatIf
+from avcache.ops.whatif import WhatIf, WhatIfRow
+from avcache.ui.words import counted
 
 __all__ = ["FEWEST_READS", "TTLS", "busiest", "describe_replay", "exported", "ttls_with", "what_if_table"]
 
@@ -18,6 +19,8 @@ TTLS: Final = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0)
 
 FEWEST_READS: Final = 50
 """Fewer say more about chance than about a ttl."""
+
+_NEAR: Final = 0.01
 
 
 def ttls_with(setting: float) -> tuple[float, ...]:
@@ -36,10 +39,11 @@ def describe_replay(found: WhatIf, now: float) -> str:
     """Whose accesses were replayed."""
     if not found.reads or found.since is None:
         return "This process has read nothing here yet."
-    since = format_clock(found.since, now)
-    return (
-        f"Replayed: {format_count(found.reads)} reads of {format_count(found.keys)} keys by this process since {since}."
-    )
+    reads, keys, since = format_count(found.reads), counted(found.keys, "key"), format_clock(found.since, now)
+    span = (found.until or found.since) - found.since
+    is_short = span < max(row.ttl for row in found.rows)
+    short = f" They span {format_seconds(span)}: longer times to live cannot differ." if is_short else ""
+    return f"Replayed: {reads} reads of {keys} by this process since {since}.{short}"
 
 
 def what_if_table(found: WhatIf, setting: float) -> pd.DataFrame:
@@ -79,9 +83,21 @@ def _ttl(ttl: float, setting: float) -> str:
 def _change(seconds: float | None, setting: float | None) -> str:
     if seconds is None or not setting:
         return "–"
-    return f"{100 * (seconds / setting - 1):+.0f} %"
+    percent = round(100 * (seconds / setting - 1))
+    return f"{percent:+d} %" if percent else "the same"
 
 
-def labels(ttls: Sequence[float]) -> list[str]:
-    """Short names of *ttls*, for a chart."""
-    return [format_seconds(ttl).replace(".0 s", " s") for ttl in ttls]
+def labels(rows: Sequence[WhatIfRow]) -> list[str]:
+    """A label for each point of the curve: points that lie on each other have one together, as in `1 min to 10 min`."""
+    made, first = [""] * len(rows), 0
+    for at, row in enumerate(rows):
+        is_last = at + 1 == len(rows) or not _is_near(row, rows[at + 1])
+        if is_last:
+            begin, end = format_seconds(rows[first].ttl), format_seconds(row.ttl)
+            made[at], first = (begin if first == at else f"{begin} to {end}"), at + 1
+    return made
+
+
+def _is_near(one: WhatIfRow, other: WhatIfRow) -> bool:
+    ages, rates = (one.mean_age or 0.0, other.mean_age or 0.0), (one.hit_rate or 0.0, other.hit_rate or 0.0)
+    return abs(ages[0] - ages[1]) < _NEAR * max(*ages, 1.0) and abs(rates[0] - rates[1]) < _NEAR

@@ -19,7 +19,7 @@ def what_if_curve(found: WhatIf, setting: float, colour: str) -> go.Figure:
         x=[(row.mean_age or 0.0) / 60 for row in rows],
         y=[100 * (row.hit_rate or 0.0) for row in rows],
         mode="lines+markers+text",
-        text=labels([row.ttl for row in rows]),
+        text=labels(rows),
         textposition=["bottom right" if at % 2 else "top left" for at in range(len(rows))],
         cliponaxis=False,
         marker={
@@ -29,16 +29,11 @@ def what_if_curve(found: WhatIf, setting: float, colour: str) -> go.Figure:
         },
         line={"color": colour},
         customdata=[
-            (
-                format_percent(row.hit_rate),
-                format_seconds(row.mean_age),
-                f"{row.loads:,}",
-                format_seconds(row.load_seconds),
-            )
+            f"{format_seconds(row.ttl)}: {format_percent(row.hit_rate)} hits, {format_seconds(row.mean_age)} old; "
+            f"{row.loads:,} loads, {format_seconds(row.load_seconds)}"
             for row in rows
         ],
-        hovertemplate="%{text}: %{customdata[0]} hits, %{customdata[1]} old; %{customdata[2]} loads, %{customdata[3]}"
-        "<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
         showlegend=False,
     )
     figure.update_layout(height=340, margin={"l": 8, "r": 48, "t": 24, "b": 8}, uirevision="what-if")

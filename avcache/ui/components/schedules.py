@@ -73,7 +73,8 @@ def _listed() -> None:
                 st.markdown(f"**{literal(view.schedule.name)}**")
                 st.caption(f"{literal(sentence(what))}  \n{literal(sentence(how))}")
             if is_unlocked():
-                _buttons(view)
+                with st.container(horizontal=True, width="content"):
+                    _buttons(view)
 
 
 def _buttons(view: ScheduleView) -> None:
@@ -155,9 +156,18 @@ def _add() -> None:
     )
     is_usable = _preview(cron, zone)
     if st.button("Add", type="primary", disabled=not (is_usable and name.strip() and kinds), key="schedule_added"):
-        what = {"universe": None if chosen == OWN else chosen, "tickers": tickers, "kinds": kinds}
-        schedules = get_runtime().ops.schedules
-        _try_to_add(name, partial(schedules.add, name, cron, zone, policy=POLICIES[policy], by=ACTOR, **what))
+        add = partial(
+            get_runtime().ops.schedules.add,
+            name,
+            cron,
+            zone,
+            universe=None if chosen == OWN else chosen,
+            tickers=tickers,
+            kinds=kinds,
+            policy=POLICIES[policy],
+            by=ACTOR,
+        )
+        _try_to_add(name, add)
 
 
 def _preview(cron: str, zone: str) -> bool:

@@ -12,6 +12,7 @@ from avcache.errors import CacheError
 from avcache.formats import format_clock
 from avcache.ops.coverage import KINDS, Coverage
 from avcache.ops.warmup import WarmupJob, WarmupPlan
+from avcache.ui.charts.coverage import coverage_map
 from avcache.ui.components.access import ACTOR, is_unlocked
 from avcache.ui.components.tables import export_buttons, state_column
 from avcache.ui.resources import get_runtime
@@ -33,6 +34,8 @@ Stage = tuple[float, bool] | None
 
 _BUTTON_HEIGHT = 40
 _LOOKED_EVERY = 5.0
+_FEW = 10
+_MOST_MAPPED = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,10 @@ def coverage_now(wanted: Wanted) -> None:
         text = describe_plan(plan, provider_rate=provider_rate, rate=wanted.rate, seconds=wanted.seconds)
         st.caption(f"{describe_coverage(coverage)} · {text}", width="content")
     columns = [kind.capitalize() for kind in coverage.kinds]
-    st.caption(legend([[cell[0] for cell in row] for row in table[columns].to_numpy().tolist()]))
+    states = {row["Ticker"]: [row[column][0] for column in columns] for row in table.to_dict("records")}
+    st.caption(legend(list(states.values())))
+    if _FEW < len(states) <= _MOST_MAPPED:
+        st.plotly_chart(coverage_map(coverage.kinds, states), key="warmup_map", alt="State of each ticker, as a map")
     st.dataframe(
         table,
         hide_index=True,

@@ -53,7 +53,7 @@ def _section(namespace: str | None) -> None:
     st.dataframe(
         what_if_table(found, setting),
         hide_index=True,
-        column_config={"TTL": st.column_config.TextColumn(pinned=True)},
+        column_config={"TTL": st.column_config.TextColumn(pinned=True, width=150)},
         alt="Hit rate, age, loads and loading time for several times to live",
     )
     st.caption(
