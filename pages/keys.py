@@ -6,7 +6,7 @@ import streamlit as st
 
 from avcache.errors import InvalidInput
 from avcache.ui.components.entry import open_entry
-from avcache.ui.components.keys import choose_prefix, found_keys, live_rows, searched_rows
+from avcache.ui.components.keys import all_tickers, choose_prefix, found_keys, live_rows, searched_rows
 from avcache.ui.components.tables import export_buttons
 from avcache.ui.key_search import known_names
 from avcache.ui.keys import MOST_OFFERED, ORDERS, exported, patterns_of
@@ -27,7 +27,7 @@ try:
     if is_small:
         live_rows(patterns, order)
     else:
-        searched_rows(patterns, known_names(prefix, find, tuple(snapshot.namespaces)), order)
+        searched_rows(patterns, known_names(prefix, find, snapshot, all_tickers()), order)
     found = found_keys(patterns, order, is_small=is_small)
     offered = sorted(entry.key for entry in found[:MOST_OFFERED] if not entry.is_foreign)
     export_buttons("Keys", lambda: exported(found_keys(patterns, order, is_small=is_small)), "keys")

@@ -9,6 +9,7 @@ from typing import Final
 from avcache.core.peek import Peek
 from avcache.errors import InvalidInput
 from avcache.ops.keyspace import Keyspace
+from avcache.ops.snapshot import Snapshot
 
 __all__ = ["MOST_KEPT", "KeySearch", "begin", "go_on", "known_names"]
 
@@ -47,14 +48,23 @@ class KeySearch:
         return not self.is_over and len(self.rows) < MOST_KEPT
 
 
-def known_names(prefix: str | None, find: str, namespaces: Sequence[str]) -> tuple[str, ...]:
-    """The keys that *find* is the name of, as typed or as a ticker of each namespace; none for a pattern."""
+def known_names(prefix: str | None, find: str, snapshot: Snapshot, tickers: Sequence[str]) -> tuple[str, ...]:
+    """
+    Names that need no search. Of what was typed: as it is, or as a ticker of each namespace; none for a pattern.
+    Of a prefix alone: what the *snapshot* remembers of it, and *tickers*.
+    """
     typed = find.strip()
-    if not typed or set(typed) & set("*?"):
+    if set(typed) & set("*?"):
         return ()
+    if not typed:
+        found = snapshot.namespaces.get(prefix or "")
+        if found is None:
+            return ()
+        remembered = [*found.samples, *(key for key, _ in found.biggest)]
+        return tuple(dict.fromkeys([*remembered, *(f"{prefix}:{ticker}" for ticker in tickers)]))
     if ":" in typed:
         return (typed,)
-    return tuple(f"{namespace}:{typed.upper()}" for namespace in ([prefix] if prefix else namespaces))
+    return tuple(f"{namespace}:{typed.upper()}" for namespace in ([prefix] if prefix else snapshot.namespaces))
 
 
 def begin(keyspace: Keyspace, patterns: Sequence[str], names: Sequence[str]) -> KeySearch:

@@ -74,6 +74,8 @@ class TestWords:
         figure = coverage_map(("price", "momentum"), {"AAPL": ["fresh", "stale"], "ZZZZ": ["failed", "failed"]})
 
         (cells,) = figure.data
+        assert [list(row) for row in cells.z] == [[0, 4], [2, 4]]
+        assert [list(row) for row in cells.text] == [["", "✕"], ["", "✕"]]
 
 
 def test_one_kind_alone_can_be_warmed() -> None:

@@ -10,6 +10,7 @@ from avcache.errors import InvalidInput
 from avcache.ops.keyspace import Keyspace
 from avcache.ui import key_search
 from avcache.ui.key_search import begin, go_on, known_names
+from tests.ops.census import Kept, snapshot
 from tests.ops.graph import Graph
 
 
@@ -38,7 +39,7 @@ def test_each_step_adds_to_what_was_found(keyspace: Keyspace) -> None:
 
 
 def test_a_ticker_is_there_at_once_by_its_name(keyspace: Keyspace) -> None:
-    names = known_names(None, "aapl", ("price", "user"))
+    names = known_names(None, "aapl", snapshot([Kept("price:A"), Kept("user:1")]), ())
 
     found = begin(keyspace, ("*aapl*", "*AAPL*"), names)
 
@@ -68,11 +69,13 @@ def test_enough_is_enough(keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch) -
         (None, "", ()),
         (None, "A*", ()),
         ("price", "aapl", ("price:AAPL",)),
+        ("price", "", ("price:B", "price:MRK")),
+        ("gone", "", ()),
         (None, "momentum:AAPL@factor", ("momentum:AAPL@factor",)),
     ],
 )
 def test_what_is_a_name_is_told_from_a_pattern(prefix: str | None, find: str, names: tuple[str, ...]) -> None:
-    assert known_names(prefix, find, ("price",)) == names
+    assert known_names(prefix, find, snapshot([Kept("price:B")]), ["MRK"]) == names
 
 
 def test_what_is_no_key_may_still_be_a_part_of_one(keyspace: Keyspace) -> None:

@@ -15,7 +15,7 @@ from avcache.ui.keys import ALL, PAGE_ROWS, key_table, ordered, prefixes
 from avcache.ui.resources import TICK, find_keys, get_runtime
 from avcache.ui.words import literal
 
-__all__ = ["choose_prefix", "found_keys", "live_rows", "searched_rows"]
+__all__ = ["all_tickers", "choose_prefix", "found_keys", "live_rows", "searched_rows"]
 
 _PREFIX = "keys_prefix"
 _OPEN = "keys_open"
@@ -52,6 +52,12 @@ def choose_prefix(snapshot: Snapshot) -> str | None:
     return chosen or None
 
 
+def all_tickers() -> list[str]:
+    """Those of all universes: their keys are known without a search."""
+    universes = get_runtime().market.universes
+    return sorted({ticker for name in universes.names for ticker in universes.get(name)})
+
+
 def found_keys(patterns: tuple[str, ...], order: str, *, is_small: bool) -> list[Peek]:
     """What the table shows, all pages of it. Raises `InvalidInput`."""
     if is_small:
@@ -85,9 +91,10 @@ def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str)
         entries, table = ordered(list(search.rows.values()), order), st.container()
         shown = _footer(entries, f"{len(entries):,} found")
         with table:
-            _table(_again(shown))
+            _table(ordered(_again(shown), order))
     else:
-        st.caption(_NOTHING_SEEN if not search.is_over or get_runtime().cache.state().is_degraded else _NOTHING)
+        is_away = get_runtime().cache.state().is_degraded
+        st.caption(_NOTHING_SEEN if is_away else _NOTHING if search.is_over else "Nothing found so far.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(_progress(search), width="content")
         if search.may_go_on and st.button("Search on", icon=":material/search:", key="keys_search_on"):
@@ -99,7 +106,7 @@ def _progress(search: KeySearch) -> str:
     if search.is_over:
         return "All of the store was searched."
     text = f"{format_percent(search.done, 0)} of the store searched"
-    return text if search.may_go_on else f"{text}; of more than {MOST_KEPT:,} keys, look for fewer."
+    return text if search.may_go_on else f"{text}; more than {MOST_KEPT:,} keys are not listed here."
 
 
 def _again(entries: Sequence[Peek]) -> list[Peek]:
