@@ -56,6 +56,8 @@ def show_comparison(cached: Score) -> None:
     """Compute a score once more on request, and tell what differs."""
     st.caption("Computes this one score from the cached prices, and stores nothing. The prices are read: that counts.")
     if st.button("Compute it once more", icon=":material/calculate:", key="open_recompute", disabled=not is_unlocked()):
+        if not is_unlocked():
+            return
         try:
             found = comparison(cached, recomputed(get_runtime(), cached))
         except NotComparable as exc:

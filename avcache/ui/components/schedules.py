@@ -41,7 +41,7 @@ def schedules_section() -> None:
         if st.button("Add a schedule", icon=":material/add_alarm:", disabled=not is_unlocked(), key="schedule_add"):
             _add()
         if get_runtime().cache.state().name == "memory":
-            st.caption("Kept in this process: they go with it.", width="content")
+            st.caption("Kept on this machine, for this process alone.", width="content")
     _listed()
     views = _all()
     if views:
