@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
-from avcache.errors import BackendUnavailable
+from avcache.errors import BackendUnavailable, SerializationError
 from avcache.ops.warmup import WarmupPlan
 from avcache.ui import PAGES, SHELL
 from avcache.ui.charts.coverage import coverage_map
@@ -183,6 +183,18 @@ def test_schedules_say_that_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> No
     app = open_warmup()
 
     assert "schedules are kept there" in texts(app)
+
+
+def test_schedules_of_another_release_are_not_told_as_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable() -> None:
+        raise SerializationError("of another release")
+
+    monkeypatch.setattr(runtime.shared().ops.schedules, "all", unreadable)
+
+    app = open_warmup()
+
+    assert "written by another release" in texts(app)
+    assert "Redis is away" not in texts(app)
 
 
 def test_a_store_that_goes_away_in_between_costs_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from avcache.ui import PAGES
 from avcache.ui.charts.analyse import contribution_chart, price_chart
 from avcache.ui.components.access import is_unlocked
 from avcache.ui.components.tables import number_columns, state_column
-from avcache.ui.lens import comparison, holdings_table, input_table, inputs_of
+from avcache.ui.lens import comparison, holdings_table, input_table, inputs_of, lens_of
 from avcache.ui.momentum.prices import price_view
 from avcache.ui.momentum.recompute import NotComparable, recomputed
 from avcache.ui.momentum.score import PARTS, breakdown, strength
@@ -118,6 +118,11 @@ def _price(price: Price) -> None:
         )
     if price.is_provisional:
         st.caption("Provisional: from prices past their time, as newer ones could not be had.")
+    history = lens_of("history", get_runtime().cache.peek_value(f"history:{price.ticker}"))
+    if isinstance(history, PriceHistory):
+        _history(history)
+    else:
+        st.caption("The prices that it was cut from are not cached any more, so there is no chart.")
 
 
 def _history(history: PriceHistory) -> None:

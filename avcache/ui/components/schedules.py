@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from avcache.errors import BackendError, CacheError, InvalidInput, SerializationError
@@ -32,6 +33,7 @@ __all__ = ["schedules_section"]
 
 _AGAIN = 10.0
 _AWAY = "Redis is away: schedules are kept there, and can be neither read nor changed until it answers."
+_UNREADABLE = "The schedules were written by another release: this one can neither read nor change them."
 
 
 def schedules_section() -> None:
@@ -43,24 +45,34 @@ def schedules_section() -> None:
         if get_runtime().cache.state().name == "memory":
             st.caption("Kept on this machine, for this process alone.", width="content")
     _listed()
-    views = _all()
-    if views:
-        export_buttons("Schedules", lambda: exported(_all() or []), "schedules")
+    if not isinstance(found := _all(), str) and found:
+        export_buttons("Schedules", _file, "schedules")
 
 
-def _all() -> list[ScheduleView] | None:
-    """All of them; None while they cannot be read."""
+def _all() -> list[ScheduleView] | str:
+    """All of them, or why they cannot be read."""
     try:
         return get_runtime().ops.schedules.all()
-    except (BackendError, SerializationError):
-        return None
+    except (BackendError, SerializationError) as exc:
+        return _why(exc)
+
+
+def _why(exc: CacheError) -> str:
+    if isinstance(exc, BackendError):
+        return _AWAY
+    return _UNREADABLE if isinstance(exc, SerializationError) else str(exc)
+
+
+def _file() -> pd.DataFrame:
+    found = _all()
+    return exported([] if isinstance(found, str) else found)
 
 
 @st.fragment(run_every=_AGAIN)
 def _listed() -> None:
     views, now = _all(), time.time()
-    if views is None:
-        st.warning(_AWAY, icon=":material/cloud_off:")
+    if isinstance(views, str):
+        st.warning(views, icon=":material/cloud_off:")
         return
     if not views:
         st.caption("None yet. One that runs before the market opens finds every score fresh when people come.")
@@ -109,11 +121,8 @@ def _change(action: str, name: str, change: Callable[[], object]) -> None:
         return
     try:
         change()
-    except (BackendError, SerializationError):
-        st.toast(_AWAY)
-        return
     except CacheError as exc:
-        st.toast(literal(str(exc)))
+        st.toast(literal(_why(exc)))
         return
     get_runtime().ops.audit.record(ACTOR, f"schedule {action}", name)
     st.rerun()
@@ -187,8 +196,8 @@ def _try_to_add(name: str, add: Callable[[], object]) -> None:
         return
     try:
         add()
-    except (BackendError, SerializationError):
-        st.error(_AWAY)
+    except (BackendError, SerializationError) as exc:
+        st.error(_why(exc))
         return
     except InvalidInput as exc:
         st.error(literal(sentence(exc.allowed)), title=literal(f"This {exc.field} cannot be used"))
