@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from avcache.errors import InvalidInput
-from avcache.ops.clearing import ClearPlan
-from avcache.ui.clear import describe_plan
-from avcache.ui.components.access import may_act
-from avcache.ui.components.clearing import clears_under_way, confirm_clear, past_clears
-from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted, literal
+from avcache.ui.clear import WAYS
+from avcache.ui.components.clearing import ask_what, clears_under_way, past_clears, plan_of, show_plan
+from avcache.ui.words import literal
 
+_EXAMPLES = {"Namespace": "Choose a namespace first", "Pattern": "Name a pattern first, such as momentum:*"}
 
-def show(plan: ClearPlan) -> None:
-    st.write(literal(describe_plan(plan)))
-    if not plan.keys and plan.is_exact:
-        st.caption("Nothing matches, so there is nothing to clear.")
-        return
-    if plan.keys:
-        st.caption("What would go:" if len(plan.samples) == plan.keys else f"The first {len(plan.samples)}:")
-        st.code("\n".join(plan.samples), language=None)
-    label = f"Clear {counted(plan.keys, 'key')}" if plan.is_exact else "Clear all that match"
-    if may_act() and st.button(label, type="primary", icon=":material/delete:"):
-        confirm_clear(plan)
+way = st.segmented_control(
+    "What to clear", WAYS, default="Pattern", required=True, key="clear_way", bind="query-params"
+)
+asked = ask_what(way)
+if asked is not None:
+    st.session_state.pop("clear_plan", None)
+    if asked:
+        try:
+            st.session_state["clear_plan"] = (way, plan_of(way, asked), time.time())
+        except InvalidInput as exc:
+            st.error(literal(str(exc)), title=f"That is no {way.lower()}")
+    else:
+        st.error(literal(_EXAMPLES.get(way, "Name a ticker first, such as AAPL")))
 
-
-with st.form("clear_form"):
-    pattern = st.text_input(
-        "Pattern",
-        placeholder="momentum:*",
-        key="clear_pattern",
-        bind="query-params",
-        help="`*` stands for any text, `?` for one character; `price:AAPL` is that one key.",
-    )
-    if st.form_submit_button("Preview", icon=":material/visibility:"):
-        st.session_state["clear_planned"] = pattern.strip()
-
-planned = st.session_state.get("clear_planned")
-if planned:
-    try:
-        show(get_runtime().ops.clearing.plan(planned))
-    except InvalidInput as exc:
-        st.error(literal(str(exc)), title="That is no pattern")
-elif planned is not None:
-    st.error(literal("Name a pattern first, such as momentum:*"))
-else:
+planned_way, plan, planned_at = st.session_state.get("clear_plan", (None, None, 0.0))
+if plan is not None and planned_way == way:
+    show_plan(plan, planned_at)
+elif asked is None:
     st.caption("Nothing is dropped before you have seen what it is.")
 clears_under_way()
 past_clears()

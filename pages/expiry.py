@@ -9,6 +9,7 @@ import streamlit as st
 from avcache.ops.forecast import forecast
 from avcache.ui.charts.operate import due_load, expiry_histogram
 from avcache.ui.charts.palette import colour_of
+from avcache.ui.components.whatif import what_if_section
 from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.resources import TICK, get_runtime
 from avcache.ui.states import describe_exactness
@@ -61,3 +62,4 @@ def live() -> None:
 
 
 live()
+what_if_section(namespace)

@@ -8,10 +8,14 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import format_age, format_bytes, format_seconds
+from avcache.formats import format_age, format_bytes, format_count, format_seconds
+from avcache.ops.snapshot import Snapshot
 from avcache.ui.states import state_of
 
-__all__ = ["MOST_OFFERED", "ORDERS", "PAGE_ROWS", "exported", "key_table", "ordered", "patterns_of"]
+__all__ = ["ALL", "MOST_OFFERED", "ORDERS", "PAGE_ROWS", "exported", "key_table", "ordered", "patterns_of", "prefixes"]
+
+ALL: Final = ""
+"""In place of a prefix: whatever it is."""
 
 PAGE_ROWS: Final = 50
 MOST_OFFERED: Final = 1000
@@ -22,6 +26,13 @@ ORDERS: Final[Mapping[str, Callable[[Peek], tuple[float, str]]]] = {
     "Largest": lambda entry: (-entry.size, entry.key),
     "Name": lambda entry: (0.0, entry.key),
 }
+
+
+def prefixes(snapshot: Snapshot) -> dict[str, str]:
+    """What may be chosen, `ALL` first: each with its label, as in `price 125`, or `price ≈ 125,000` of a sample."""
+    about = "" if snapshot.is_exact else "≈ "
+    counts = {ALL: snapshot.keys, **{name: found.keys for name, found in snapshot.namespaces.items()}}
+    return {name: f"{name or 'All'} {about}{format_count(keys)}" for name, keys in counts.items()}
 
 
 def patterns_of(prefix: str | None, find: str) -> tuple[str, ...]:

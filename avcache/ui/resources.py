@@ -12,12 +12,26 @@ from avcache import runtime
 from avcache.backends.base import State
 from avcache.errors import BackendError
 from avcache.ops.audit import MOST_ENTRIES, AuditEntry, Event
+from avcache.ops.keyspace import KeyPage
+from avcache.ops.whatif import WhatIf, what_if
 from avcache.runtime import Runtime
 from avcache.ui.charts.operate import hit_rates
 from avcache.ui.overview import OverviewModel, overview
 from avcache.ui.server.model import ServerModel, server_model
+from avcache.ui.whatif import busiest, ttls_with
 
-__all__ = ["SLOW_TICK", "TICK", "get_runtime", "live_overview", "live_server", "look_at_backend", "read_audit"]
+__all__ = [
+    "SLOW_TICK",
+    "TICK",
+    "find_keys",
+    "get_runtime",
+    "live_overview",
+    "live_server",
+    "look_at_backend",
+    "read_audit",
+    "reads_by_namespace",
+    "replayed",
+]
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -70,3 +84,21 @@ def _events_of_a_day() -> list[Event] | None:
 def read_audit() -> tuple[AuditEntry, ...]:
     """All that is written down of who did what, newest first. Raises `BackendError` if it cannot be read."""
     return tuple(get_runtime().ops.audit.latest(MOST_ENTRIES))
+
+
+@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=32)
+def find_keys(patterns: tuple[str, ...]) -> KeyPage:
+    """The keys of a small store that match the first of *patterns* that any matches: looked for once per tick."""
+    return get_runtime().ops.keyspace.find(*patterns)
+
+
+@st.cache_resource(show_spinner=False, ttl=5, max_entries=1)
+def reads_by_namespace() -> dict[str, int]:
+    """How many of the last reads of this process were of each namespace, the most read first."""
+    return busiest(get_runtime().cache.accesses.columns())
+
+
+@st.cache_resource(show_spinner="Replaying the last reads", ttl=30, max_entries=16)
+def replayed(namespace: str, setting: float) -> WhatIf:
+    """What other ttls than the *setting* (seconds) would have made of the last reads of *namespace*."""
+    return what_if(get_runtime().cache.accesses.columns(), ttls_with(setting), namespace)

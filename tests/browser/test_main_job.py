@@ -116,7 +116,9 @@ def _do_the_main_job(page: Page, console: ConsoleServer) -> None:
     assert rest(console, "GET", "stats")["momentum"]["count"] == 3
     page.get_by_role("button", name="Clear 3 keys").click()
     page.get_by_role("button", name="Clear now").click()
-    expect(page.get_by_text(re.compile(r"Cleared 3 keys in"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"is cleared: 3 keys will not be read any more"))).to_be_visible(
+        timeout=PATIENCE
+    )
     assert rest(console, "GET", "stats")["momentum"]["count"] == 0
 
     visit(page, "Portfolio")
@@ -169,7 +171,7 @@ def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Sta
     page.goto(f"{console.url}/keys")
     page.get_by_role("combobox", name="Look inside").click()
     page.get_by_role("option", name="default:").click()
-    expect(page.get_by_test_id("stCode")).to_contain_text(nasty, timeout=PATIENCE)
+    expect(page.get_by_test_id("stJson")).to_contain_text(nasty, timeout=PATIENCE)
 
     main = page.get_by_test_id("stMain")
     assert main.locator("img, .katex, a[href^='javascript'], a[href*='evil']").count() == 0

@@ -17,7 +17,7 @@ from avcache.clock import ManualClock
 from avcache.config import Settings
 from avcache.errors import CacheError, InvalidInput
 from avcache.ops import clearing as module
-from avcache.ops.clearing import UNDO_SECONDS, Clearing, PlanOutdated, cleared_keys
+from avcache.ops.clearing import UNDO_SECONDS, Clearing, PlanOutdated, cleared_keys, cleared_target
 from avcache.runtime import Runtime
 from tests.ops.graph import Graph, wait_until
 from tests.servers import RealServer
@@ -220,6 +220,102 @@ def test_a_reason_without_end_is_refused_before_anything_goes(graph: Graph) -> N
         graph.ops.clearing.start("*", actor="ann", reason="x" * 501)
 
     assert graph.cache.exists("user:1")
+
+
+# -- by tag ----------------------------------------------------------------------------------------
+
+
+def test_a_plan_by_tag_names_all_that_rests_on_it(graph: Graph) -> None:
+    graph.cache.set("momentum:AAPL", 1, tags=("AAPL", "SPY"))
+    graph.cache.set("portfolio:x", 1, tags=("AAPL", "MSFT"))
+    graph.cache.set("momentum:MSFT", 1, tags=("MSFT",))
+    graph.cache.set("price:AAPL", 1)  # by a hand, which gave no tag
+
+    plan = graph.ops.clearing.plan_tag("AAPL")
+
+    assert (plan.tag, plan.pattern, plan.target) == ("AAPL", "", "AAPL")
+    assert (plan.keys, plan.is_exact, plan.low, plan.high) == (2, True, 2, 2)
+    assert plan.samples == ("momentum:AAPL", "portfolio:x")
+    assert len(graph.cache.keys()) == 4
+
+
+def test_a_clear_by_tag_can_be_undone_until_it_is_swept(graph: Graph) -> None:
+    graph.cache.set("momentum:AAPL", 1, tags=("AAPL",))
+    graph.cache.set("momentum:MSFT", 2, tags=("MSFT",))
+    clearing = graph.ops.clearing
+
+    job = clearing.start_tag("AAPL", actor="ann", plan=clearing.plan_tag("AAPL"), undo_seconds=UNDO_SECONDS)
+    cleared = graph.cache.get("momentum:AAPL"), graph.cache.get("momentum:MSFT")
+    undone = clearing.undo(job.id, actor="bob")
+
+    assert (job.state, job.what, cleared_target(job)) == ("waiting", {"tag": "AAPL"}, "tag AAPL")
+    assert cleared == (None, 2)
+    assert graph.cache.get("momentum:AAPL") == 1
+    assert undone.result == "taken back"
+    assert [entry.object for entry in graph.ops.audit.latest()] == ["tag AAPL", "tag AAPL"]
+
+
+def test_a_clear_by_tag_sweeps_what_carries_it_and_nothing_else(graph: Graph) -> None:
+    graph.cache.set("momentum:AAPL", 1, tags=("AAPL",))
+    graph.cache.set("portfolio:x", 1, tags=("AAPL", "MSFT"))
+    graph.cache.set("momentum:MSFT", 2, tags=("MSFT",))
+
+    ended = graph.ops.jobs.wait(graph.ops.clearing.start_tag("AAPL", actor="ann").id, 10)
+
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended)) == ("done", 2)
+    assert graph.cache.backend.info().keys == 1
+
+
+def test_a_plan_by_tag_that_is_outgrown_clears_nothing(graph: Graph) -> None:
+    graph.cache.set("momentum:AAPL", 1, tags=("AAPL",))
+    plan = graph.ops.clearing.plan_tag("AAPL")
+    graph.cache.set_many({f"portfolio:{number}": 1 for number in range(3)}, tags=("AAPL",))
+
+    with pytest.raises(PlanOutdated, match="AAPL matches 4 keys by now; the plan said 1"):
+        graph.ops.clearing.start_tag("AAPL", actor="ann", plan=plan)
+
+    assert graph.cache.get("momentum:AAPL") == 1
+
+
+@pytest.mark.parametrize("tag", ["", "x" * 2000, "a\nb"])
+def test_a_clear_of_no_tag_is_refused(graph: Graph, tag: str) -> None:
+    with pytest.raises(InvalidInput):
+        graph.ops.clearing.start_tag(tag, actor="ann")
+
+    assert graph.ops.jobs.latest("clear") == []
+
+
+def test_a_plan_by_tag_past_its_time_is_reckoned_from_what_was_seen(on_server: Runtime) -> None:
+    on_server.cache.set_many({f"user:{number}": number for number in range(6000)}, tags=("AAPL",))
+    on_server.cache.set_many({f"other:{number}": number for number in range(2000)})
+    ops = on_server.ops
+    hurried = Clearing(on_server.cache, ops.keyspace, ops.jobs, ops.audit, clock=iter([0.0, 0.0, 9.0]).__next__)
+
+    plan = hurried.plan_tag("AAPL")
+
+    assert not plan.is_exact
+    assert 0 < plan.low < plan.keys < plan.high
+    assert plan.low * 0.8 < 6000 < plan.high * 1.25
+    assert all(key.startswith("user:") for key in plan.samples)
+
+
+def test_a_clear_by_tag_holds_for_all_processes_and_drops_by_tag_on_a_server(redis_url: str, prefix: str) -> None:
+    with ExitStack() as stack:
+        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
+        stack.callback(second.close)
+        stack.callback(first.close)
+        first.cache.set_many({f"user:{number}": number for number in range(500)}, tags=("AAPL",))
+        first.cache.set("user:other", 1)
+
+        job = first.ops.clearing.start_tag("AAPL", actor="ann")
+        missing = second.cache.get("user:1")
+        ended = first.ops.jobs.wait(job.id, 20)
+
+        assert missing is None
+        assert ended is not None
+        assert (ended.state, cleared_keys(ended)) == ("done", 500)
+        assert second.cache.keys() == ["user:other"]
 
 
 # -- on a real server ------------------------------------------------------------------------------

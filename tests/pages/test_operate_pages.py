@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
@@ -117,7 +118,7 @@ def test_keys_opens_an_entry_and_deletes_it() -> None:
     app = open_page("keys")
 
     app.selectbox(key="keys_open").select("note:1").run()
-    shown = app.code[0].value
+    shown = app.json[0].value
     app.button(key="open_delete").click().run()
 
     assert "<b>hello</b>" in shown
@@ -216,6 +217,7 @@ def test_new_keys_change_no_choice() -> None:
 
     warm("AMD", "MRK")
     runtime.shared().cache.set("aaa:first", 1)
+    st.cache_resource.clear()  # the next tick
     app.run()
 
     assert app.selectbox(key="keys_open").value == "price:AAPL"

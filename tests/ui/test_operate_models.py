@@ -26,7 +26,7 @@ from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Outcome, WarmupJob
 from avcache.ui.charts.operate import due_load, expiry_histogram, hit_rates
 from avcache.ui.charts.palette import colour_of
-from avcache.ui.clear import describe_job, describe_plan, history
+from avcache.ui.clear import describe_job, describe_plan, history, must_type
 from avcache.ui.clear import exported as exported_clears
 from avcache.ui.entry import describe, tables_in, text_of
 from avcache.ui.expiry import describe_cliffs, describe_due, expiry
@@ -343,7 +343,7 @@ class TestClear:
     def test_a_plan_says_how_many_how_sure_and_what_refilling_costs(self) -> None:
         plan = ClearPlan("momentum:*", 89, True, 96_000, 213.6, (), 89, 89)
 
-        assert describe_plan(plan) == "89 keys (exact) · 96 kB · loading them again takes about 3 min 34 s"
+        assert describe_plan(plan) == "89 keys (exact) · 96 kB · to refill: 89 × 2.4 s ≈ 3 min 34 s"
         assert "at least" in describe_plan(ClearPlan("*", 9, False, 1, None, (), 9, 9))
         assert "reckoned from a sample: 90,000 to 110,000" in describe_plan(
             ClearPlan("*", 100_000, False, 1, None, (), 90_000, 110_000)
@@ -354,6 +354,11 @@ class TestClear:
         [
             ({"state": "waiting", "wakes_at": NOW + 598}, "will not be read any more, and dropped in 9:58."),
             ({"state": "running", "done": 62}, "a:* is cleared; 62 of 89 keys dropped."),
+            (
+                {"state": "running", "done": 62, "began_at": NOW - 6.2},
+                "62 of 89 keys dropped, 2.7 s left.",
+            ),
+            ({"state": "running", "what": {"tag": "AAPL"}}, "All that rests on AAPL is cleared; 0 of 89 keys"),
             ({"state": "paused", "done": 62}, "is paused at 62 of 89 keys."),
             ({"state": "cancelled", "result": "taken back"}, "a:*: taken back."),
             (
@@ -365,6 +370,11 @@ class TestClear:
     def test_a_clear_says_how_far_it_is(self, changes: dict[str, object], said: str) -> None:
         assert said in describe_job(clear_job(**changes), NOW)
 
+    def test_much_or_unknown_is_not_cleared_by_a_click(self) -> None:
+        assert not must_type(ClearPlan("a:*", 999, True, 1, None, (), 999, 999))
+        assert must_type(ClearPlan("a:*", 1000, True, 1, None, (), 1000, 1000))
+        assert must_type(ClearPlan("", 3, False, 1, None, (), 3, 3, tag="AAPL"))
+
     def test_a_pending_clear_is_never_told_as_done(self) -> None:
         job = clear_job(notes={"pending": True, "swept": 0})
 
@@ -373,18 +383,18 @@ class TestClear:
     def test_the_history_says_who_what_how_much_and_why(self) -> None:
         job = clear_job(state="done", reason="bad split", result="80 keys cleared", notes={"swept": 80})
 
-        (row,) = history([job]).to_dict("records")
+        (row,) = history([job], NOW).to_dict("records")
         (line,) = csv_of(exported_clears([job])).decode().splitlines()[1:]
 
-        assert {name: row[name] for name in ("Who", "Pattern", "Planned", "Cleared", "Reason", "Result")} == {
+        assert {name: row[name] for name in ("Who", "What", "Planned", "Cleared", "Reason", "Result")} == {
             "Who": "ann",
-            "Pattern": "a:*",
+            "What": "a:*",
             "Planned": 89,
             "Cleared": 80,
             "Reason": "bad split",
             "Result": "80 keys cleared",
         }
-        assert line == "1700000000.0,ann,a:*,89,80,bad split,done,80 keys cleared,"
+        assert line == "1700000000.0,ann,a:*,,89,80,bad split,done,80 keys cleared,"
 
 
 def clear_job(**changes: object) -> Job:

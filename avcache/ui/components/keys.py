@@ -1,4 +1,4 @@
-"""Entries in a table, a page of them at a time."""
+"""Entries in a table, a page of them at a time, and the choice of one."""
 
 from __future__ import annotations
 
@@ -8,31 +8,152 @@ import streamlit as st
 
 from avcache.core.peek import Peek
 from avcache.formats import format_percent
+from avcache.ops.snapshot import Snapshot
 from avcache.ui.components.tables import state_column
-from avcache.ui.keys import PAGE_ROWS, key_table
+from avcache.ui.key_search import MOST_KEPT, KeySearch, begin, go_on
+from avcache.ui.keys import ALL, PAGE_ROWS, key_table, ordered, prefixes
+from avcache.ui.resources import TICK, find_keys, get_runtime
+from avcache.ui.words import literal
 
-__all__ = ["key_pages"]
+__all__ = ["all_tickers", "choose_prefix", "found_keys", "live_rows", "searched_rows"]
+
+_PREFIX = "keys_prefix"
+_OPEN = "keys_open"
+_NOTHING = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
+_NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
 
 
-def key_pages(entries: Sequence[Peek], *, is_exact: bool, done: float = 1.0) -> None:
-    """Show *entries* in their order; *is_exact*: there are no others, else they are of a share *done* of the store."""
-    table = st.container()
+def choose_prefix(snapshot: Snapshot) -> str | None:
+    """The namespace that is chosen, with the number of keys of each; None: all. It stands in the address."""
+    wanted = st.query_params.get(_PREFIX, ALL)
+    if st.session_state.get("keys_prefix_told", wanted) != wanted or _PREFIX not in st.session_state:
+        st.session_state[_PREFIX] = wanted  # somebody followed a link, or went back
+    # A click says which label was clicked: it is understood by the labels that were shown, then they are renewed.
+    now = prefixes(snapshot)
+    shown = st.session_state.setdefault("keys_prefix_labels", now)
+    if st.session_state[_PREFIX] not in shown:
+        st.session_state[_PREFIX] = ALL
+    chosen: str = st.pills(
+        "Prefix",
+        list(shown),
+        default=ALL,
+        required=True,
+        format_func=lambda name: literal(shown.get(name, name)),
+        key=_PREFIX,
+    )
+    if chosen:
+        st.query_params[_PREFIX] = chosen
+    else:
+        st.query_params.pop(_PREFIX, None)
+    st.session_state["keys_prefix_told"] = chosen
+    if shown != now:
+        st.session_state["keys_prefix_labels"] = now
+        st.rerun()
+    return chosen or None
+
+
+def all_tickers() -> list[str]:
+    """Those of all universes: their keys are known without a search."""
+    universes = get_runtime().market.universes
+    return sorted({ticker for name in universes.names for ticker in universes.get(name)})
+
+
+def found_keys(patterns: tuple[str, ...], order: str, *, is_small: bool) -> list[Peek]:
+    """What the table shows, all pages of it. Raises `InvalidInput`."""
+    if is_small:
+        return ordered(find_keys(patterns).rows, order)
+    search = st.session_state.get("keys_search")
+    return ordered(list(search.rows.values()), order) if isinstance(search, KeySearch) else []
+
+
+@st.fragment(run_every=TICK)
+def live_rows(patterns: tuple[str, ...], order: str) -> None:
+    """All that matches, of a small store, again and again."""
+    found = find_keys(patterns)
+    if not found.rows:
+        st.caption(_NOTHING if found.is_exact else _NOTHING_SEEN)
+        return
+    entries, table = ordered(found.rows, order), st.container()
+    shown = _footer(entries, f"{len(entries):,}, exact" if found.is_exact else f"the first {len(entries):,} found")
+    with table:
+        _table(shown)
+
+
+@st.fragment(run_every=TICK)
+def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str) -> None:
+    """What was found by now of a large store. It is not searched again by itself; what is shown grows older."""
+    keyspace = get_runtime().ops.keyspace
+    search = st.session_state.get("keys_search")
+    if not isinstance(search, KeySearch) or (search.patterns, search.names) != (patterns, names):
+        search = st.session_state["keys_search"] = begin(keyspace, patterns, names)
+        st.session_state["keys_page"] = 1
+    if search.rows:
+        entries, table = ordered(list(search.rows.values()), order), st.container()
+        shown = _footer(entries, f"{len(entries):,} found")
+        with table:
+            _table(ordered(_again(shown), order))
+    else:
+        is_away = get_runtime().cache.state().is_degraded
+        st.caption(_NOTHING_SEEN if is_away else _NOTHING if search.is_over else "Nothing found so far.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(_progress(search), width="content")
+        if search.may_go_on and st.button("Search on", icon=":material/search:", key="keys_search_on"):
+            st.session_state["keys_search"] = go_on(keyspace, search)
+            st.rerun()
+
+
+def _progress(search: KeySearch) -> str:
+    if search.is_over:
+        return "All of the store was searched."
+    text = f"{format_percent(search.done, 0)} of the store searched"
+    return text if search.may_go_on else f"{text}; more than {MOST_KEPT:,} keys are not listed here."
+
+
+def _again(entries: Sequence[Peek]) -> list[Peek]:
+    """The same as they are now, without those that are gone; what is foreign tells nothing new."""
+    ours = get_runtime().ops.keyspace.page([entry.key for entry in entries if not entry.is_foreign])
+    now = {entry.key: entry for entry in ours}
+    return [now.get(entry.key, entry) for entry in entries if entry.is_foreign or entry.key in now]
+
+
+def _footer(entries: Sequence[Peek], total: str) -> Sequence[Peek]:
+    """The choice of a page, below the table: it stays where it is when one key more makes a second page."""
     with st.container(horizontal=True, vertical_alignment="center"):
         pages = -(-len(entries) // PAGE_ROWS)
-        # Below the table: it stays where it is when one key more makes a second page.
         page = st.pagination(pages, key="keys_page", bind="query-params") if pages > 1 else 1
         first = (page - 1) * PAGE_ROWS
         shown = entries[first : first + PAGE_ROWS]
-        searched = f"; {format_percent(done, 0)} of the store was searched" if done < 1 else ""
-        total = f"{len(entries):,}, exact" if is_exact else f"the first {len(entries):,} found{searched}"
         st.caption(f"{first + 1:,}–{first + len(shown):,} of {total}", width="content")
-    table.dataframe(
-        key_table(shown),
+    return shown
+
+
+def _table(entries: Sequence[Peek]) -> None:
+    keys = [entry.key for entry in entries]
+
+    def choose() -> None:
+        """The row picked in the table becomes the choice in the select box, and so in the address."""
+        for at in st.session_state["keys_table"].selection.rows:
+            if at < len(keys):
+                st.session_state[_OPEN] = keys[at]
+
+    opened = st.session_state.get(_OPEN)
+    picked = [keys.index(opened)] if opened in keys else []
+    st.session_state["keys_table"] = {"selection": {"rows": picked, "columns": [], "cells": []}}
+    st.dataframe(
+        key_table(entries),
+        key="keys_table",
         hide_index=True,
         column_config={
             "Key": st.column_config.TextColumn(pinned=True),
             "State": state_column(),
-            "Left": st.column_config.ProgressColumn("", format=" ", min_value=0, max_value=100, width="small"),
+            "Left": st.column_config.ProgressColumn(
+                "Left", help="Of its ttl", format=" ", min_value=0, max_value=100, width="small"
+            ),
         },
+        on_select=choose,
+        selection_mode="single-row",
         alt="Keys with their age, remaining time, size and state",
     )
+    if opened != st.session_state.get("keys_opened"):  # the page below has to show it
+        st.session_state["keys_opened"] = opened
+        st.rerun()

@@ -9,10 +9,19 @@ import pandas as pd
 import streamlit as st
 
 from avcache.ui.export import csv_of, json_of
+from avcache.ui.lens import json_of_value
 from avcache.ui.numbers import Number
 from avcache.ui.states import STATE_COLOURS
 
-__all__ = ["day_column", "export_buttons", "number_columns", "rating_column", "score_column", "state_column"]
+__all__ = [
+    "day_column",
+    "export_buttons",
+    "number_columns",
+    "rating_column",
+    "score_column",
+    "state_column",
+    "value_button",
+]
 
 
 def number_columns(looks: Mapping[str, Number]) -> dict[str, Any]:
@@ -57,6 +66,12 @@ def export_buttons(what: str, make: Callable[[], pd.DataFrame], name: str) -> No
     with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
         _download(f"{what} as CSV", lambda: csv_of(make()), f"{name}.csv", "text/csv")
         _download("JSON", lambda: json_of(make()), f"{name}.json", "application/json")
+
+
+def value_button(label: str, value: object, name: str) -> None:
+    """A value as a file of JSON; *name* is that of the file, as far as a file may be called so."""
+    safe = "".join(sign if sign.isalnum() or sign in "-._@" else "-" for sign in name)[:80]
+    _download(label, lambda: json_of_value(value), f"{safe}.json", "application/json")
 
 
 def _download(label: str, make: Callable[[], bytes], name: str, mime: str) -> None:
