@@ -22,7 +22,7 @@ _ROUNDS = 3
 _IDLE, _CLEARING = 5.0, 12.0
 _WINDOW, _WINDOWS = 2.0, 9
 _MORE = Bar(0.0015)
-_CLEARED = "momentum"
+_CLEARED = "fundamentals"
 
 
 class _Windows:
