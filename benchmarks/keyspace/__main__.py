@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.keyspace import bands, disturbance, looks
+from benchmarks.keyspace.calm import await_calm
 from benchmarks.keyspace.fill import KEYS
 from benchmarks.keyspace.replay import replay_rows
 from benchmarks.keyspace.stage import Stage, staged
@@ -36,7 +37,7 @@ def main() -> None:
         sys.stderr.write(f"{stage.filled.keys:,} keys put there: {time.monotonic() - begun:.0f} s\n")
         try:
             for name in asked.groups or GROUPS:
-                rows.extend(_measured(name, stage))
+                rows.extend(_measured(name, stage, asked.patience))
                 stage.commands.collect()
             rows.extend(stage.commands.rows())
         finally:  # a row that fails ends the run, but takes no other with it
@@ -48,6 +49,9 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='make bench-keyspace ARGS="…"', description=__doc__)
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--keys", type=int, default=KEYS, help=f"how many are put there, {_LEAST:,} at least")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds that each group may wait until the machine is idle"
+    )
     asked = parser.parse_args()
     if unknown := [name for name in asked.groups if name not in GROUPS]:
         parser.error(f"no such group: {' '.join(unknown)}; there are {' '.join(GROUPS)}")
@@ -56,10 +60,10 @@ def _asked() -> argparse.Namespace:
     return asked
 
 
-def _measured(group: str, stage: Stage) -> Iterator[Row]:
-    begun = time.monotonic()
+def _measured(group: str, stage: Stage, patience: float) -> Iterator[Row]:
+    idle, begun = await_calm(patience), time.monotonic()
     yield from GROUPS[group](stage)
-    sys.stderr.write(f"{group}: {time.monotonic() - begun:.0f} s\n")
+    sys.stderr.write(f"{group}: {time.monotonic() - begun:.0f} s; the machine was {idle:.0%} idle before\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,14 +33,11 @@ _SCRIPTS = {
 class Commands:
     """
     Attributes:
-        longest: Seconds of the longest one, by command or script; those that took less than 0.5 ms are not known.
-        numbers: How many took more than the bar.
+        seen: Seconds of each, by command or script; of those that took less than 0.5 ms nothing is known.
     """
 
     url: str
-    longest: dict[str, float] = field(default_factory=dict)
-    seen: int = 0
-    late: int = 0
+    seen: dict[str, list[float]] = field(default_factory=dict)
 
     def watch(self) -> None:
         """From now on the server writes down what takes it more than 0.5 ms."""
@@ -61,13 +59,14 @@ class Commands:
 
     def rows(self) -> Iterator[Row]:
         """One, if anything was seen."""
-        if not self.longest:
+        if not self.seen:
             return
-        ordered = sorted(self.longest.items(), key=lambda one: -one[1])
+        longest = sorted(((max(seconds), name) for name, seconds in self.seen.items()), reverse=True)
+        told = ", ".join(f"{name} {duration(seconds)}" for seconds, name in longest[:_SHOWN])
+        beside = f"of those above 0.5 ms {_late([one for found in self.seen.values() for one in found])}; {told}"
+        most = longest[0][0]
         what = "longest single command on the clock, of all of the above"
-        others = ", ".join(f"{name} {duration(seconds)}" for name, seconds in ordered[:_SHOWN])
-        beside = f"{self.late} of the {self.seen:,} above 0.5 ms took longer than the bar; {others}"
-        yield Row(what, duration(ordered[0][1]), "", str(_BAR), _BAR.verdict(ordered[0][1]), beside)
+        yield Row(what, duration(most), "", str(_BAR), _BAR.verdict(most), beside)
 
     def _add(self, command: bytes, seconds: float, client: object) -> None:
         words = command.split(b" ", 2)
@@ -76,9 +75,7 @@ class Commands:
             return
         if name == "EVALSHA":
             name = _SCRIPTS.get(words[1], name)
-        self.seen += 1
-        self.late += seconds > _BAR.limit
-        self.longest[name] = max(seconds, self.longest.get(name, 0.0))
+        self.seen.setdefault(name, []).append(seconds)
 
 
 def busiest_row(pid: int, runtime: Runtime, names: Sequence[str]) -> Iterator[Row]:
@@ -91,17 +88,17 @@ def busiest_row(pid: int, runtime: Runtime, names: Sequence[str]) -> Iterator[Ro
     if not clock.exists():
         return
     found = {name: list(_busy(clock, steps)) for name, steps in _steps(runtime, names).items()}
-    longest = {name: max(seconds) for name, seconds in found.items()}
-    beside = ", ".join(f"{name} {duration(seconds)} ({len(found[name]):,} times)" for name, seconds in longest.items())
-    most = max(longest.values())
-    yield Row(
-        "longest single command, processor time of the server",
-        duration(most),
-        "",
-        str(_BAR),
-        _BAR.verdict(most),
-        beside,
-    )
+    seen = [seconds for one in found.values() for seconds in one]
+    told = ", ".join(f"{name} {duration(statistics.median(one))}–{duration(max(one))}" for name, one in found.items())
+    beside = f"{_late(seen)}; median–longest: {told}"
+    most = max(seen)
+    what = "longest single command, processor time of the server"
+    yield Row(what, duration(most), "", str(_BAR), _BAR.verdict(most), beside)
+
+
+def _late(seconds: Sequence[float]) -> str:
+    late = sum(one > _BAR.limit for one in seconds)
+    return f"{late:,} of {len(seconds):,} took longer than the bar"
 
 
 def _steps(runtime: Runtime, names: Sequence[str]) -> Mapping[str, Iterable[object]]:

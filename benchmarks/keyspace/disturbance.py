@@ -19,7 +19,7 @@ from benchmarks.stores import raw_client
 __all__ = ["clear_rows", "sweep_rows"]
 
 _ROUNDS = 3
-_IDLE, _CLEARING = 5.0, 12.0
+_IDLE, _CLEARING = 5.0, 8.0
 _WINDOW, _WINDOWS = 2.0, 9
 _MORE = Bar(0.0015)
 _CLEARED = "fundamentals"

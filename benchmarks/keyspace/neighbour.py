@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.stores import raw_client
+import redis
+
 from benchmarks.workers import Worker, answer, orders, started
 
 __all__ = ["NAME", "Neighbour", "neighbour"]
@@ -19,6 +20,7 @@ NAME = "neighbour"
 _EVERY = 0.001
 _VALUES = 100
 _SIZE = 220
+_TIMEOUT = 5.0
 
 
 class Neighbour:
@@ -61,7 +63,7 @@ def neighbour(url: str) -> Iterator[Neighbour]:
 def main(url: str) -> None:
     gc.disable()
     keys = [f"{NAME}:{number}" for number in range(_VALUES)]
-    with raw_client(url) as client:
+    with redis.Redis.from_url(url, socket_timeout=_TIMEOUT) as client:
         client.client_setname(NAME)
         for key in keys:
             client.set(key, b"n" * _SIZE, ex=3600)

@@ -19,6 +19,9 @@ from tests.servers import RealServer
 __all__ = ["Stage", "check", "median_row", "staged"]
 
 _RECORD = "snapshot"
+_TIMEOUT = "5"
+"""Seconds: a pause of the machine is to be measured, not to end the run."""
+
 _RECORD_LIVES = 24 * 3600.0
 
 
@@ -38,7 +41,7 @@ class Stage:
     @contextmanager
     def runtime(self) -> Iterator[Runtime]:
         """A process of its own, as far as the store can tell: nothing is known in it yet."""
-        with own(self.url, PREFIX) as runtime:
+        with own(self.url, PREFIX, REDIS_TIMEOUT=_TIMEOUT) as runtime:
             yield runtime
 
     def sweep(self) -> Snapshot:
