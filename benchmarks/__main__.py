@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator
 
 from benchmarks import bulk, hits, market, memory, outage, stampede, threads
-from benchmarks.report import Row, machine, table
-from benchmarks.stores import raw_client
+from benchmarks.report import Row, machine, server_version, table
 from tests.servers import RealServer
 
 GROUPS = {
@@ -34,7 +33,7 @@ def main(chosen: list[str]) -> None:
             for name in chosen or GROUPS:
                 rows.extend(_measured(name, server.url))
         finally:  # a row that fails ends the run, but takes no other with it
-            sys.stdout.write(f"\n{table(rows)}\n\n{machine(_server_version(server.url))}\n")
+            sys.stdout.write(f"\n{table(rows)}\n\n{machine(server_version(server.url))}\n")
     sys.stdout.write(f"Measured in {time.monotonic() - begun:.0f} s.\n")
 
 
@@ -42,13 +41,6 @@ def _measured(group: str, url: str) -> Iterator[Row]:
     begun = time.monotonic()
     yield from GROUPS[group](url)
     sys.stderr.write(f"{group}: {time.monotonic() - begun:.0f} s\n")
-
-
-def _server_version(url: str) -> str:
-    with raw_client(url) as client:
-        facts = client.info("server")
-    name = facts.get("server_name", "redis")
-    return f"{name} {facts.get(f'{name}_version', facts['redis_version'])}"
 
 
 if __name__ == "__main__":

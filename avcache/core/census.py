@@ -182,16 +182,13 @@ class CensusTaker:
             if len(biggest) > _BIGGEST:
                 heapq.heappop(biggest)
                 self._least[place] = biggest[0][0]
-        for place in np.unique(rows["namespace"]).tolist():
-            self._take_samples(known[place], names, rows, place)
-
-    def _take_samples(self, namespace: str, names: Sequence[str], rows: npt.NDArray[Any], place: int) -> None:
-        for samples, is_foreign in ((self._samples, False), (self._foreign_samples, True)):
-            found = samples.setdefault(namespace, [])
-            if len(found) < _SAMPLES:
-                mine = np.flatnonzero((rows["namespace"] == place) & (rows["is_foreign"] == is_foreign))
-                fresh = [names[at] for at in mine.tolist() if names[at] not in found]
-                found += fresh[: _SAMPLES - len(found)]
+        for samples, which in ((self._samples, ~rows["is_foreign"]), (self._foreign_samples, rows["is_foreign"])):
+            for place in np.unique(rows["namespace"][which]).tolist():
+                found = samples.setdefault(known[place], [])
+                if len(found) < _SAMPLES:
+                    mine = np.flatnonzero(which & (rows["namespace"] == place))
+                    fresh = [names[at] for at in mine.tolist() if names[at] not in found]
+                    found += fresh[: _SAMPLES - len(found)]
 
 
 def _fixed(head: bytes) -> bytes:

@@ -231,17 +231,17 @@ def read_head(data: bytes) -> Head:
     """Read the header of an entry, or of its first bytes. Raises `Foreign`, or `CutShort` if more of it is needed."""
     if len(data) < _START:
         raise Foreign("too short")
-    magic, version, written_at, fresh_until, seconds, flags, *lengths = _unpack(data)
+    magic, version, written_at, fresh_until, seconds, flags, key_length, tags_length, source_length = _unpack(data)
     if magic != MAGIC:
         raise Foreign("not an entry of this format")
-    if len(data) < _START + sum(lengths):
+    tags_at = _START + key_length
+    source_at = tags_at + tags_length
+    end = source_at + source_length
+    if len(data) < end:
         raise CutShort("cut short")
-    parts, at = [], _START
-    for length in lengths:
-        parts.append(data[at : at + length])
-        at += length
-    try:
-        key, tags, source = (part.decode() for part in parts)
+    try:  # written out, not looped over: a table of coverage reads 2,000 of these
+        key, source = data[_START:tags_at].decode(), data[source_at:end].decode()
+        tags = tuple(data[tags_at:source_at].decode().split(TAG_SEPARATOR)) if tags_length else ()
     except UnicodeDecodeError as exc:
         raise Foreign("undecodable") from exc
     if not math.isfinite(written_at) or not math.isfinite(fresh_until):
@@ -251,7 +251,7 @@ def read_head(data: bytes) -> Head:
         written_at,
         fresh_until,
         None if math.isnan(seconds) else seconds,
-        tuple(tags.split(TAG_SEPARATOR)) if tags else (),
+        tags,
         source,
         version,
         bool(flags & ABSENT),
