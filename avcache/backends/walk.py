@@ -27,6 +27,9 @@ _SAMPLED: Final = 180
 
 _SURVEY_BYTES: Final = 256
 _SCAN_COUNT: Final = 500
+_SWEPT_COUNT: Final = 1000
+"""Of a sweep, which rests after each step: fewer steps, fewer rests."""
+
 _SWEEP_PAUSE: Final = 0.002
 """Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
 
@@ -134,17 +137,17 @@ class Walk:
             return
         position = 0
         while True:
-            position, keys = self._scan_once(pattern, position)
+            position, keys = self._scan_once(pattern, position, _SWEPT_COUNT)
             yield keys
             if not position:
                 return
 
-    def _scan_once(self, pattern: Pattern, position: int) -> tuple[int, list[str]]:
+    def _scan_once(self, pattern: Pattern, position: int, count: int = _SCAN_COUNT) -> tuple[int, list[str]]:
         """One SCAN; both a pattern and every name that comes back are held to the prefix."""
         with translated("scan"):
             # Entries are strings: a list or hash below our prefix is somebody else's.
             glob = pattern.redis_glob(self._prefix)
-            told, names = self._wire.ask("SCAN", position, "MATCH", glob, "COUNT", _SCAN_COUNT, "TYPE", "string")
+            told, names = self._wire.ask("SCAN", position, "MATCH", glob, "COUNT", count, "TYPE", "string")
             position = int(told)
         keys = []
         for raw in names:
