@@ -18,7 +18,7 @@ PYTHONS := $(strip $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.14 pyt
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format bench bench-keyspace clean FORCE
+.PHONY: help run test lint types format bench bench-keyspace screenshots clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ bench: $(BENCH_STAMP) ## Measure what the cache brings, then it beside its peers
 
 bench-keyspace: $(BENCH_STAMP) ## Measure looks, sweeps and clears among 1,000,000 keys; ARGS="looks clear --keys 100000" takes less
 	PYTHONPATH=. $(BIN)/python -m benchmarks.keyspace $(ARGS)
+
+screenshots: $(DEV_STAMP) ## Take the pictures of the README anew, of a real console
+	PYTHONPATH=. $(BIN)/python docs/screenshots.py
 
 clean: ## Remove the environment and all caches (logs stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
