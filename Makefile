@@ -18,10 +18,10 @@ PYTHONS := $(strip $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.14 pyt
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format bench clean FORCE
+.PHONY: help run test lint types format bench bench-console clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN_STAMP) ## Start the console on PORT (8501)
 	$(BIN)/streamlit run app.py --server.port $(PORT) --server.headless true
@@ -43,6 +43,9 @@ format: $(DEV_STAMP) ## Format, and fix what can be fixed safely
 bench: $(BENCH_STAMP) ## Measure what the cache brings, then it beside its peers; ARGS="hits bulk" takes some of that
 	$(BIN)/python -m avcache bench
 	PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
+
+bench-console: $(BENCH_STAMP) ## Measure the console under many tabs; ARGS="--tabs 100 --keys 100000 --soak 10"
+	PYTHONPATH=. $(BIN)/python -m benchmarks.console $(ARGS)
 
 clean: ## Remove the environment and all caches (logs stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,8 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Samples
+from benchmarks.stores import raw_client
 
-__all__ = ["OWN", "Bar", "Row", "duration", "machine", "race_row", "rate", "table", "times"]
+__all__ = [
+    "OWN",
+    "Bar",
+    "Row",
+    "duration",
+    "machine",
+    "race_row",
+    "rate",
+    "server_version",
+    "short_table",
+    "table",
+    "times",
+]
 
 OWN = "avcache"
 _PEERS = (
@@ -107,6 +120,15 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
+def short_table(rows: Iterable[Row]) -> str:
+    """The same where no peers are: beside a figure stands what it has to be read with."""
+    lines = ["| what | median (lowest–highest) | beside | bar | met |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        beside = "; ".join(text for text in (row.ratio, row.beside) if text)
+        lines.append(f"| {row.what} | {row.value} | {beside} | {row.bar} | {row.met} |")
+    return "\n".join(lines)
+
+
 def machine(server: str) -> str:
     """One line: when, where, with which versions, and how busy the machine was."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PEERS)
@@ -115,6 +137,14 @@ def machine(server: str) -> str:
         f"{today}; {os.cpu_count()} cores ({_processor()}), {platform.system()}, "
         f"load {os.getloadavg()[0]:.1f} at the end; Python {platform.python_version()}, {server}; {versions}."
     )
+
+
+def server_version(url: str) -> str:
+    """Name and version of the server there."""
+    with raw_client(url) as client:
+        facts = client.info("server")
+    name = facts.get("server_name", "redis")
+    return f"{name} {facts.get(f'{name}_version', facts['redis_version'])}"
 
 
 def _processor() -> str:

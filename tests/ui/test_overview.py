@@ -192,7 +192,7 @@ class TestWorkers:
         found = look(mine, mine.activity_figures, QUARTER, graph.clock(), ())
 
         assert worker_table(found)["Requests"].to_pylist() == [5, 5]
-        assert overview(found).whose == "10 reads in 15 min, of all 2 workers."
+        assert overview(found).whose == "10 reads in 15 min, of all workers; 2 are alive."
         assert exported_workers(found)["is_this"].sum() == 1
 
     def test_old_figures_of_others_are_told_as_such(self, graph: Graph) -> None:

@@ -27,6 +27,7 @@ _LOOKS: Final[dict[EventKind, tuple[str, str]]] = {
 """Symbol and colour of a mark; a colour says a state only."""
 
 _MARKS_AT: Final = 106
+_LEVELS: Final = (0, 20, 40, 60, 80, 100)
 _LONGEST: Final = 90
 
 
@@ -47,7 +48,12 @@ def hit_rates(model: OverviewModel) -> go.Figure:
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "showlegend": True,
         "uirevision": "hit-rates",
-        "yaxis": {"range": [-3, 112], "tickvals": [0, 20, 40, 60, 80, 100], "ticksuffix": " %", "title": None},
+        "yaxis": {
+            "range": [-3, 112],
+            "tickvals": _LEVELS,
+            "ticktext": [f"{level} %" for level in _LEVELS],
+            "title": None,
+        },
         "xaxis": {"type": "date", "range": [_local(start), _local(end)]},
     }
     return go.Figure({"data": traces, "layout": layout}, skip_invalid=False)

@@ -153,15 +153,16 @@ _WORKER_COLUMNS = {
 
 def _trouble(found: tuple[Trouble, ...]) -> None:
     linked = [trouble for trouble in found if trouble.number and _leads(trouble)]
-    told = f"**Trouble** {literal(' · '.join(map(_counted, (one for one in found if one not in linked))))}"
+    told = literal(" · ".join(_counted(trouble) for trouble in found if trouble not in linked))
     if not linked:
-        st.caption(told)
+        st.caption(f"**Trouble** {told}")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(told, width="content")
+        st.caption("**Trouble**", width="content")
         for trouble in linked:
             label, query = literal(_counted(trouble)), dict(trouble.query or {})
-            st.page_link(PAGES / f"{trouble.page}.py", label=label, query_params=query)
+            st.page_link(PAGES / f"{trouble.page}.py", label=label, icon=":material/arrow_outward:", query_params=query)
+        st.caption(told, width="content")
 
 
 def _counted(trouble: Trouble) -> str:

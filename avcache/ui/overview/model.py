@@ -91,7 +91,7 @@ def _whose(seen: Look) -> str:
     if not seen.is_all_processes:
         return f"{reads}, of this process alone: without Redis each counts for itself."
     alive = sum(worker.is_alive for worker in seen.workers)
-    told = f"{reads}, of {'1 worker' if alive == 1 else f'all {alive} workers'}."
+    told = f"{reads}, of all workers; {alive} {'is' if alive == 1 else 'are'} alive."
     if seen.others_as_of is None:
         return f"{told} What others did is not known yet."
     if seen.now - seen.others_as_of > _OLD_FIGURES:

@@ -86,8 +86,9 @@ def exported_namespaces(rows: Sequence[NamespaceRow]) -> pd.DataFrame:
 
 
 def worker_table(seen: Look) -> pa.Table:
-    """Each process that lives, or did within the window, those that live first; the hit rate in percent."""
-    workers = sorted(seen.workers, key=lambda worker: not worker.is_alive)
+    """Each process that lives, or did read within the window, those that live first; the hit rate in percent."""
+    shown = [worker for worker in seen.workers if worker.is_alive or worker.stats.total.requests]
+    workers = sorted(shown, key=lambda worker: not worker.is_alive)
     totals = [worker.stats.total for worker in workers]
     columns = {
         "Worker": pa.array([_name(worker) for worker in workers], pa.string()),
