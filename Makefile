@@ -18,7 +18,7 @@ PYTHONS := $(strip $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.14 pyt
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format bench bench-keyspace screenshots clean FORCE
+.PHONY: help run test lint types format bench bench-console bench-keyspace screenshots clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ format: $(DEV_STAMP) ## Format, and fix what can be fixed safely
 bench: $(BENCH_STAMP) ## Measure what the cache brings, then it beside its peers; ARGS="hits bulk" takes some of that
 	$(BIN)/python -m avcache bench
 	PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
+
+bench-console: $(BENCH_STAMP) ## Measure the console under many tabs; ARGS="--tabs 100 --keys 100000 --soak 10"
+	PYTHONPATH=. $(BIN)/python -m benchmarks.console $(ARGS)
 
 bench-keyspace: $(BENCH_STAMP) ## Measure looks, sweeps and clears among 1,000,000 keys; ARGS="looks clear --keys 100000" takes less
 	PYTHONPATH=. $(BIN)/python -m benchmarks.keyspace $(ARGS)

@@ -14,6 +14,7 @@ from avcache.api.routes import build_app
 from avcache.errors import ConfigError
 from avcache.telemetry import logs
 from avcache.ui import SHELL
+from avcache.ui.components.theme import keep_theme
 
 logs.configure()
 try:
@@ -22,6 +23,7 @@ try:
 except ConfigError as exc:
     sys.exit(f"avcache does not start: {exc}")
 
+keep_theme()
 app = st.App(
     SHELL,
     routes=[Mount("/api", build_app(runtime.shared))],

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import plotly.graph_objects as go
+import pyarrow as pa
 import streamlit as st
+from streamlit.runtime import exists as is_served
 
 from avcache import runtime
 from avcache.backends.base import State
-from avcache.errors import BackendError
 from avcache.ops.audit import MOST_ENTRIES, AuditEntry, Event
 from avcache.ops.keyspace import KeyPage
 from avcache.ops.whatif import WhatIf, what_if
 from avcache.runtime import Runtime
-from avcache.ui.charts.operate import hit_rates
-from avcache.ui.overview import OverviewModel, overview
+from avcache.ui.charts.rates import hit_rates
+from avcache.ui.overview.look import Look, events_since, look
+from avcache.ui.overview.model import OverviewModel, overview
+from avcache.ui.overview.tables import NamespaceRow, namespace_rows, namespace_table, worker_table
 from avcache.ui.server.model import ServerModel, server_model
+from avcache.ui.strip import Strip, strip
 from avcache.ui.whatif import busiest, ttls_with
 
 __all__ = [
     "SLOW_TICK",
     "TICK",
+    "LiveOverview",
     "find_keys",
     "get_runtime",
     "live_overview",
     "live_server",
+    "live_strip",
     "look_at_backend",
+    "once_per_tick",
     "read_audit",
     "reads_by_namespace",
     "replayed",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -39,6 +52,8 @@ TICK: Final = 2.0
 SLOW_TICK: Final = 5.0
 """The same of what changes slowly, or takes longer to look at."""
 
+_FRESH: Final = 1.5
+_EVENTS_FRESH: Final = 5.0
 _DAY: Final = 86_400.0
 
 
@@ -48,7 +63,7 @@ def get_runtime() -> Runtime:
     return runtime.shared()
 
 
-@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)
+@st.cache_resource(show_spinner=False, ttl=_FRESH, max_entries=1)
 def look_at_backend() -> State:
     """What serves right now, after one read that is not counted: once per tick, however many look."""
     cache = get_runtime().cache
@@ -56,12 +71,77 @@ def look_at_backend() -> State:
     return cache.state()
 
 
-@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=8)
-def live_overview(window: float) -> tuple[OverviewModel, go.Figure]:
-    """The overview of the last *window* seconds: made once per tick for all sessions."""
+@st.cache_resource(show_spinner=False, ttl=_FRESH, max_entries=1)
+def live_strip() -> tuple[float, Strip]:
+    """What the strip says, and since when (wall clock): made once per tick for all sessions."""
+    now, market, activity = time.time(), get_runtime().market, get_runtime().ops.activity
+    state = look_at_backend()
+    workers = sum(worker.is_alive for worker in activity.workers(60)) if activity.is_all_processes else None
+    minute = activity.window(60, with_earlier=False).total
+    return now, strip(
+        state, market.source, market.label, minute, now, paused_until=market.paused_until, workers=workers
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOverview:
+    """
+    The overview of one window at one moment, ready to be sent.
+
+    Attributes:
+        strip: What stands above the page at that moment.
+    """
+
+    seen: Look
+    model: OverviewModel
+    strip: tuple[float, Strip]
+    figure: go.Figure
+    namespaces: Sequence[NamespaceRow]
+    namespace_table: pa.Table
+    worker_table: pa.Table
+
+
+@st.cache_resource(show_spinner=False, ttl=_FRESH, max_entries=8, refresh_mode="background")
+def live_overview(window: float) -> LiveOverview:
+    """
+    The overview of the last *window* seconds: made once per tick for all sessions.
+
+    Nobody waits for the next one while there is one that is less than 3 seconds old.
+    """
     wired = get_runtime()
-    model = overview(wired.cache.counters, wired.ops.keyspace.snapshot(), wired.cache.namespaces, window)
-    return model, hit_rates(model)
+    seen = look(wired.ops, wired.cache.analytics.figures, window, time.time(), _events())
+    model, namespaces = overview(seen), namespace_rows(seen, wired.cache.namespaces)
+    return LiveOverview(
+        seen,
+        model,
+        live_strip(),
+        hit_rates(model),
+        namespaces,
+        namespace_table(namespaces),
+        worker_table(seen),
+    )
+
+
+@st.cache_resource(show_spinner=False, ttl=_EVENTS_FRESH, max_entries=1)
+def _events() -> list[Event] | None:
+    return events_since(get_runtime().ops.audit, time.time() - _DAY)
+
+
+def once_per_tick(draw: Callable[Concatenate[str, P], None]) -> Callable[Concatenate[str, P], None]:
+    """
+    Draw once for all sessions: the others are sent the same elements again, which takes a fraction of the time.
+
+    *draw* takes first what tells one tick from another, and then arguments that are the same for all who look at that
+    tick; the names of those begin with an underscore. No widget may be among the elements.
+    """
+    shared = st.cache_resource(show_spinner=False, ttl=60, max_entries=16)(draw)
+
+    @functools.wraps(draw)
+    def drawn(tick: str, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        # Without a server, as in tests, Streamlit keeps no elements that could be sent again.
+        (shared if is_served() else draw)(tick, *args, **kwargs)
+
+    return drawn
 
 
 @st.cache_resource(show_spinner=False, ttl=SLOW_TICK - 0.5, max_entries=1)
@@ -70,14 +150,7 @@ def live_server() -> ServerModel:
     wired = get_runtime()
     checkup, neighbours = wired.ops.checkup, wired.neighbours
     others = () if neighbours is None else neighbours.others()
-    return server_model(checkup.view(), checkup.findings(), _events_of_a_day(), others)
-
-
-def _events_of_a_day() -> list[Event] | None:
-    try:
-        return get_runtime().ops.audit.events(time.time() - _DAY)
-    except BackendError:
-        return None
+    return server_model(checkup.view(), checkup.findings(), _events(), others)
 
 
 @st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.ui import ICON, PAGES
-from avcache.ui.components.strip import state_strip
+from avcache.ui.components.strip import TICKS_ITSELF, keep_strip_place, state_strip, strip_place
 
 st.set_page_config(page_title="avcache", page_icon=str(ICON), layout="wide")
 
@@ -72,6 +72,9 @@ page = st.navigation(
         ],
     }
 )
-state_strip()
+keep_strip_place()
+if page.title != TICKS_ITSELF:
+    with strip_place():
+        state_strip()
 st.title(page.title)
 page.run()

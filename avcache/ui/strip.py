@@ -8,7 +8,9 @@ from typing import Literal
 from avcache.backends.base import State
 from avcache.core.counters import Counts
 from avcache.formats import format_clock, format_count, format_percent
+from avcache.ops.activity import Tally
 from avcache.ops.faults import fault_of
+from avcache.ui.words import counted
 
 __all__ = ["Badge", "Colour", "Strip", "strip"]
 
@@ -40,20 +42,21 @@ def strip(
     state: State,
     source: str,
     source_label: str,
-    last_minute: Counts,
+    last_minute: Counts | Tally,
     now: float,
     *,
     paused_until: float | None = None,
+    workers: int | None = None,
 ) -> Strip:
     """
     *source* is the provider's name, *now* a wall-clock reading; until *paused_until* the provider is asked nothing,
-    having refused a request.
+    having refused a request. *workers*: how many processes share the store; None: it is that of this one alone.
     """
     badge = _source(source, source_label) if paused_until is None else _paused(source_label, paused_until, now)
-    return Strip(_backend(state), badge, _hit_rate(last_minute), _trouble(state, now))
+    return Strip(_backend(state, workers), badge, _hit_rate(last_minute), _trouble(state, now))
 
 
-def _backend(state: State) -> Badge:
+def _backend(state: State, workers: int | None) -> Badge:
     if state.name == "memory":
         return Badge("Memory", "green", ":material/memory:", "Entries live in this process and go with it.")
     if state.name == "recovering":
@@ -63,7 +66,10 @@ def _backend(state: State) -> Badge:
     if state.error is not None:
         text = f"{_SERVERS[state.name]} refuses writes"
         return Badge(text, "orange", ":material/edit_off:", "What is cached is served; nothing new is kept.")
-    return Badge(_SERVERS[state.name], "green", ":material/database:", "Entries are shared by all workers.")
+    shared = "" if workers is None else f" · {counted(workers, 'worker')}"
+    return Badge(
+        f"{_SERVERS[state.name]}{shared}", "green", ":material/database:", "Entries are shared by all workers."
+    )
 
 
 def _source(source: str, label: str) -> Badge:
@@ -81,7 +87,7 @@ def _paused(label: str, until: float, now: float) -> Badge:
     )
 
 
-def _hit_rate(last_minute: Counts) -> str:
+def _hit_rate(last_minute: Counts | Tally) -> str:
     if not last_minute.requests:
         return "no reads in the last minute"
     return f"hit rate 1 min {format_percent(last_minute.hit_rate)} of {format_count(last_minute.requests)}"

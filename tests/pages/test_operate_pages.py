@@ -283,3 +283,55 @@ def test_an_outage_does_not_look_like_an_empty_cache(monkeypatch: pytest.MonkeyP
     seen = texts(open_page("keys")) + texts(open_page("expiry"))
 
     assert seen.count("Not all keys could be looked at") == 2
+
+
+def test_overview_shows_tiles_namespaces_and_workers() -> None:
+    warm("AAPL")
+    runtime.shared().cache.get("price:AAPL")
+
+    app = open_page("overview")
+
+    assert [tile.label for tile in app.metric] == ["Hit rate", "Hits", "Loads", "Saved today"]
+    namespaces, workers = (table.value for table in app.dataframe)
+    assert {"price", "momentum"} <= set(namespaces["Namespace"])
+    assert list(workers["State"].map(list)) == [["alive"]]
+    assert "of this process alone" in texts(app)
+
+
+def test_a_paused_overview_shows_what_it_showed() -> None:
+    warm("AAPL")
+    app = open_page("overview")
+    before = [tile.value for tile in app.metric]
+
+    app.button(key="overview_stop").click().run()
+    for _ in range(50):
+        runtime.shared().cache.get("price:AAPL")
+    st.cache_resource.clear()
+    app.run()
+    paused, said = [tile.value for tile in app.metric], texts(app)
+    app.button(key="overview_go").click().run()
+
+    assert paused == before
+    assert "paused at " in said
+    assert "paused at " not in texts(app)
+
+
+def test_a_selected_namespace_leads_to_its_keys() -> None:
+    warm("AAPL", "MRK")
+    app = open_page("overview")
+    names = list(app.dataframe[0].value["Namespace"])
+
+    app.session_state["overview_namespaces"] = {"selection": {"rows": [names.index("price")], "columns": []}}
+    app.run()
+
+    assert app.title[0].value == "Keys"
+    assert set(app.dataframe[0].value["Key"]) == {"price:AAPL", "price:MRK"}
+
+
+def test_trouble_leads_to_what_it_counted() -> None:
+    warm("AAPL")
+    runtime.shared().cache.counters.count("price", "load_failures", 3)
+
+    app = open_page("overview")
+
+    assert "load failures 3" in [link.proto.label for link in app.get("page_link")]

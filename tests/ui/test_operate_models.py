@@ -14,7 +14,7 @@ from avcache.backends.board import MemoryBoard
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
 from avcache.core.cache import Cache
-from avcache.core.counters import Counters, Counts
+from avcache.core.counters import Counts
 from avcache.core.keys import Namespace, Namespaces
 from avcache.core.peek import Peek
 from avcache.formats import format_clock
@@ -24,7 +24,7 @@ from avcache.ops.forecast import forecast
 from avcache.ops.jobs import Job, Jobs
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Outcome, WarmupJob
-from avcache.ui.charts.operate import due_load, expiry_histogram, hit_rates
+from avcache.ui.charts.operate import due_load, expiry_histogram
 from avcache.ui.charts.palette import colour_of
 from avcache.ui.clear import describe_job, describe_plan, history, must_type
 from avcache.ui.clear import exported as exported_clears
@@ -33,7 +33,6 @@ from avcache.ui.expiry import describe_cliffs, describe_due, expiry
 from avcache.ui.export import csv_of
 from avcache.ui.keys import exported as exported_keys
 from avcache.ui.keys import key_table, ordered, patterns_of
-from avcache.ui.overview import WINDOWS, overview
 from avcache.ui.states import aged, describe_exactness
 from avcache.ui.strip import strip
 from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
@@ -76,6 +75,14 @@ class TestStrip:
         assert (model.source.text, model.source.colour) == ("Yahoo live", "green")
         assert model.hit_rate == "hit rate 1 min 90.0 % of 10"
         assert model.trouble is None
+
+    @pytest.mark.parametrize(("workers", "text"), [(1, "Valkey · 1 worker"), (3, "Valkey · 3 workers")])
+    def test_a_server_says_how_many_workers_share_it(self, workers: int, text: str) -> None:
+        state = State("valkey", since=NOW)
+
+        model = strip(state, "yahoo", "Yahoo live", Counts(), NOW, workers=workers)
+
+        assert model.backend.text == text
 
     @pytest.mark.parametrize("name", ["degraded", "recovering"])
     def test_it_is_never_green_while_memory_serves_for_redis(self, name: str) -> None:
@@ -125,82 +132,6 @@ class TestStrip:
         model = strip(State("memory", since=NOW), "csv", "Own prices, 12 tickers", Counts(), NOW)
 
         assert (model.source.text, model.source.colour) == ("Own prices, 12 tickers", "gray")
-
-
-class TestOverview:
-    def test_it_counts_hits_misses_and_rates_by_namespace(self) -> None:
-        cache, keyspace, _ = board()
-        cache.set("price:AAPL", 1.0)
-        for key in ("price:AAPL", "price:AAPL", "price:AAPL", "price:MSFT"):
-            cache.get(key)
-
-        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["15 min"])
-
-        values = {tile.label: tile.value for tile in model.tiles}
-        row = model.table.set_index("Namespace").loc["price"]
-        assert values == {"Hit rate": "75.0 %", "Hits": "3", "Misses": "1", "Loads": "0", "Time saved": "–"}
-        assert (row["Keys"], row["Hits"], row["Misses"], row["Hit 1 min"], row["TTL"]) == (1, 3, 1, "75.0 %", "5 min")
-        assert model.trouble == ()
-
-    def test_the_file_of_the_namespaces_has_plain_numbers(self) -> None:
-        cache, keyspace, _ = board()
-        cache.set("price:AAPL", 1.0)
-        for key in ("price:AAPL", "price:MSFT"):
-            cache.get(key)
-
-        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["15 min"])
-
-        row = model.namespaces.set_index("namespace").loc["price"]
-        assert list(row[["keys", "hits", "misses", "hit_rate_1_min", "ttl_seconds"]]) == [1, 1, 1, 0.5, 300]
-        assert row["size_bytes"] == keyspace.snapshot().size > 0
-
-    def test_nothing_at_all_is_an_empty_table(self) -> None:
-        cache, keyspace, _ = board()
-
-        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900)
-
-        assert model.table.empty
-
-    def test_what_is_older_than_the_window_is_not_in_it(self) -> None:
-        cache, keyspace, clock = board()
-        cache.get("price:AAPL")
-        clock.advance(120)
-
-        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, WINDOWS["1 min"])
-
-        row = model.table.set_index("Namespace").loc["price"]
-        assert (row["Hit 1 min"], row["15 min"]) == ("–", "0.0 %")
-        assert {tile.value for tile in model.tiles} == {"–", "0"}
-
-    def test_time_saved_is_hits_times_the_mean_load(self) -> None:
-        counters = Counters(ManualClock(NOW))
-        _, keyspace, _ = board()
-        counters.count("price", "loads", 2)
-        counters.count("price", "load_seconds", 3.0)
-        counters.count("price", "hits", 100)
-
-        model = overview(counters, keyspace.snapshot(), Namespaces(Namespace("default", 60)), 900)
-
-        assert {tile.label: tile.value for tile in model.tiles}["Time saved"] == "2 min 30 s"
-
-    def test_only_trouble_that_happened_is_named(self) -> None:
-        cache, keyspace, _ = board()
-        cache.counters.count("price", "load_failures", 2)
-
-        model = overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900)
-
-        assert model.trouble == (("load failures", "2"),)
-
-    def test_the_chart_has_a_line_per_namespace_in_its_own_colour(self) -> None:
-        cache, keyspace, _ = board()
-        cache.get("price:AAPL")
-        cache.get("other")
-
-        figure = hit_rates(overview(cache.counters, keyspace.snapshot(), cache.namespaces, 900))
-
-        colours = {trace.name: trace.line.color for trace in figure.data}
-        assert colours == {"default": colour_of("default"), "price": colour_of("price")}
-        assert [value for value in figure.data[1].y if value is not None] == [0.0]
 
 
 class TestKeys:

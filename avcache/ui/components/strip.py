@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-import time
+from contextvars import ContextVar
+from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from avcache.formats import format_clock
-from avcache.ui.resources import TICK, get_runtime, look_at_backend
-from avcache.ui.strip import strip
+from avcache.ui.resources import TICK, live_strip, once_per_tick
+from avcache.ui.strip import Badge, Strip
 from avcache.ui.words import literal
 
-__all__ = ["state_strip"]
+__all__ = ["TICKS_ITSELF", "draw_strip", "keep_strip_place", "state_strip", "strip_place"]
+
+TICKS_ITSELF: Final = "Overview"
+"""The page that draws the strip together with its own figures: two fragments cost a session nearly twice as much."""
+
+_place: Final[ContextVar[DeltaGenerator | None]] = ContextVar("strip_place", default=None)
+
+
+def keep_strip_place() -> None:
+    """Here the strip will be, whoever draws it."""
+    _place.set(st.container())
+
+
+def strip_place() -> DeltaGenerator:
+    """Where the strip goes on this page."""
+    return _place.get() or st.container()
 
 
 @st.fragment(run_every=TICK)
 def state_strip() -> None:
-    """One row above every page; a second one while something is wrong."""
-    runtime = get_runtime()
-    now = time.time()
-    market, last_minute = runtime.market, runtime.cache.stats(60).total
-    model = strip(look_at_backend(), market.source, market.label, last_minute, now, paused_until=market.paused_until)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for badge in (model.backend, model.source):
-            st.badge(literal(badge.text), icon=badge.icon, color=badge.colour, help=badge.help)
-        st.caption(f"{model.hit_rate} · {format_clock(now)}", width="content")
-    if model.trouble:
-        st.warning(literal(model.trouble), icon=":material/warning:")
+    """One row above every page; a second one while something is wrong. With a tick of its own."""
+    draw_strip(*live_strip())
+
+
+def draw_strip(at: float, model: Strip) -> None:
+    """The strip, once; *at* that moment (wall clock)."""
+    _draw(format_clock(at), model)
+
+
+@once_per_tick
+def _draw(clock: str, _model: Strip) -> None:
+    badges = " ".join(map(_badge, (_model.backend, _model.source)))
+    # One element instead of four, for what is sent to every session every two seconds.
+    st.markdown(
+        f"{badges} :small[:gray[{literal(f'{_model.hit_rate} · {clock}')}]]",
+        help=f"{literal(_model.backend.help)}\n\n{literal(_model.source.help)}",
+    )
+    if _model.trouble:
+        st.warning(literal(_model.trouble), icon=":material/warning:")
+
+
+def _badge(badge: Badge) -> str:
+    return f":{badge.colour}-badge[{badge.icon} {literal(badge.text)}]"
