@@ -10,7 +10,7 @@ from avcache.ops.coverage import look
 from avcache.ops.forecast import forecast
 from avcache.runtime import Runtime
 from avcache.ui.expiry import expiry
-from avcache.ui.overview.look import look
+from avcache.ui.overview.look import look as look_at_all
 from avcache.ui.overview.model import overview
 from avcache.ui.overview.tables import namespace_rows
 from benchmarks.keyspace.commands import busiest_row
@@ -84,7 +84,7 @@ def first_paint(stage: Stage) -> float:
         snapshot = keyspace.snapshot()
         age = max(0.0, time.time() - snapshot.taken_at)
         model, due = expiry(snapshot, age=age), forecast(snapshot, age=age)
-        seen = look(runtime.ops, cache.analytics.figures, _WINDOW, time.time(), [])
+        seen = look_at_all(runtime.ops, cache.analytics.figures, _WINDOW, time.time(), [])
         shown, rows = overview(seen), namespace_rows(seen, cache.namespaces)
         took = time.perf_counter() - begun
     check(model.fresh > 0 and len(due.keys) > 0 and bool(shown.tiles) and len(rows) > 0, "figures of what is there")
