@@ -40,7 +40,7 @@ def analyse(app: AppTest, holdings: str) -> None:
 
 def profit(app: AppTest) -> tuple[str, str]:
     (found,) = (metric for metric in app.metric if metric.label == "Profit")
-    return found.value, found.delta
+    return found.value.replace("\\", ""), found.delta.replace("\\", "")
 
 
 def grid(app: AppTest) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def texts(app: AppTest) -> str:
 
 
 def metrics(app: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}
+    return {metric.label: metric.value.replace("\\", "") for metric in app.metric}
 
 
 # -- momentum

@@ -98,7 +98,7 @@ def test_prices_are_a_chart_and_a_price_is_money() -> None:
 
     price, history = open_key("price:AAPL"), open_key("history:AAPL")
 
-    assert price.metric[0].value.startswith("$126")
+    assert price.metric[0].value.startswith("\\$126")
     assert "sessions" in texts(history)
 
 
@@ -199,7 +199,7 @@ def test_while_redis_is_away_what_is_in_memory_can_be_looked_at(monkeypatch: pyt
     app = open_key("price:AAPL")
 
     assert "price:AAPL" in app.dataframe[0].value["Key"].to_list()
-    assert app.metric[0].value.startswith("$126")
+    assert app.metric[0].value.startswith("\\$126")
 
 
 @pytest.fixture(autouse=True)
