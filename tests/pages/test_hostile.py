@@ -19,6 +19,7 @@ from avcache import runtime
 from avcache.errors import Absent, InvalidInput, ProviderError
 from avcache.market.holdings import parse_holdings
 from avcache.market.provider import Figures, PriceHistory
+from avcache.ops.doctor import Action, Finding
 from avcache.ui import PAGES, SHELL
 from tests.pages.shown import NAMES, TEXTS, markdown_of, markup_in
 
@@ -112,9 +113,11 @@ def markup(*shown: AppTest | Sequence[str]) -> list[str]:
 def test_no_page_takes_a_text_for_markup() -> None:
     fill()
 
-    apps = [open_page(name) for name in ALL]
+    apps = {name: open_page(name) for name in ALL}
 
-    assert markup(*apps) == []
+    assert markup(*apps.values()) == []
+    assert set(TEXTS) <= set(apps["audit"].dataframe[0].value["Reason"])
+    assert set(TEXTS) <= set(apps["clear"].dataframe[0].value["Who"])
 
 
 def test_an_opened_key_is_shown_as_it_is() -> None:
@@ -201,6 +204,69 @@ def test_what_is_said_in_passing_is_text(toasts: list[str], monkeypatch: pytest.
     assert markup(toasts) == []
 
 
+def test_why_something_did_not_work_is_text(toasts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fill()
+    wired = runtime.shared()
+    wired.cache.get_or_load("price:AAPL", lambda: {"old": 1}, ttl=0.001, source="sample", stale_ttl=600)
+    keys, clear, warmup = open_page("keys", keys_open="price:AAPL"), open_page("clear"), open_page("warmup")
+
+    def refuse(*_given: object, **_named: object) -> None:
+        raise InvalidInput("pattern", NAMES[0], " ".join(NAMES))
+
+    for does, what in ((wired.market, "price"), (wired.ops.clearing, "undo"), (wired.ops.jobs, "tell")):
+        monkeypatch.setattr(does, what, refuse)
+    monkeypatch.setattr(wired.ops.clearing, "start", refuse)
+    monkeypatch.setattr(wired.ops.warmup, "start", refuse)
+    press(keys, "Reload")
+    press(clear, "Undo")
+    press(clear, "Drop now")
+    press(warmup, "Run now")
+
+    assert len(toasts) == 4
+    assert all("onerror" in said for said in toasts)
+    assert markup(toasts) == []
+
+
+def test_a_schedule_is_asked_about_as_text() -> None:
+    fill()
+    app = open_page("warmup")
+
+    press(app, "Remove")
+    asked = markup(app)
+    app.session_state["schedule_cron"] = NAMES[0]
+    app.session_state["schedule_name"] = NAMES[1]
+    press(app, "Add a schedule")
+
+    assert app.error[0].value.startswith("Five fields")
+    assert [*asked, *markup(app)] == []
+
+
+def test_reads_of_any_namespace_are_replayed_under_its_name() -> None:
+    cache = runtime.shared().cache
+    cache.set("__bold__:1", 1)
+    cache.get("__bold__:1")
+    few = open_page("expiry", expiry_whatif="true")
+    for _ in range(60):
+        cache.get("__bold__:1")
+    st.cache_resource.clear()
+
+    many = open_page("expiry", expiry_whatif="true", expiry_namespace="__bold__")
+
+    assert "Only 1 reads of" in few.caption[-1].value
+    assert markup(few, many) == []
+
+
+def test_what_the_doctor_found_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = " ".join(NAMES)
+    found = Finding("keys.foreign", "warning", said, tuple(NAMES), said, said, Action("clear", said))
+    monkeypatch.setattr(runtime.shared().ops.checkup, "findings", lambda: (found,))
+
+    app = open_page("server")
+
+    assert markup(app) == []
+    assert any("onerror" in text for text in markdown_of(app))
+
+
 class Refusing:
     """A source of prices that says why not, in the worst words there are."""
 
@@ -263,10 +329,13 @@ def test_saved_portfolios_are_called_what_they_are_called() -> None:
     fill()
 
     apps = [open_page("portfolio", portfolio_saved=name) for name in NAMES[:3]]
+    apps[0].text_input(key="portfolio_name").set_value(NAMES[0])
+    press(apps[0], "Save")
+    saved = markup(apps[0])
     for app in apps:
         press(app, "Remove")
 
-    assert markup(*apps) == []
+    assert [*saved, *markup(*apps)] == []
     assert list(apps[0].selectbox(key="portfolio_saved").options) == sorted(NAMES, key=str.casefold)
 
 
