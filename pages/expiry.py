@@ -19,6 +19,7 @@ keyspace = get_runtime().ops.keyspace
 namespace = st.pills(
     "Namespace",
     list(keyspace.snapshot().namespaces),
+    format_func=literal,
     key="expiry_namespace",
     bind="query-params",
     help="None chosen: all",

@@ -24,6 +24,8 @@ patterns = patterns_of(prefix, find)
 is_small = snapshot.is_exact and snapshot.took < 1
 offered: list[str] = []
 try:
+    for pattern in patterns:  # in a fragment, what is wrong with one could not be said in words
+        get_runtime().cache.namespaces.pattern(pattern)
     if is_small:
         live_rows(patterns, order)
     else:

@@ -187,7 +187,7 @@ def _taken(
     if isinstance(outcome, dict):
         try:
             if stale not in STRICT or not outcome.get(PROVISIONAL):
-                return kind.convert(outcome)
+                return _converted(kind, ticker, outcome)
         except UNREADABLE:
             pass
         cache.delete(kind.key(ticker))
@@ -224,11 +224,17 @@ def _read(
     found = record()
     try:
         if stale not in STRICT or not found.get(PROVISIONAL):
-            return kind.convert(found)
+            return _converted(kind, ticker, found)
     except UNREADABLE:
         pass
     cache.delete(kind.key(ticker))
     return kind.convert(record())
+
+
+def _converted(kind: Kind[T], ticker: str, record: Record) -> T:
+    if record.get("ticker", ticker) != ticker:
+        raise KeyError(ticker)  # it lies under a name that is not its own
+    return kind.convert(record)
 
 
 def _known(ticker: str, absent: Absent) -> ProviderError:

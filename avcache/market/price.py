@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from avcache.market.provider import PriceHistory
+from avcache.market.provider import Day, PriceHistory
 
 __all__ = ["Price", "from_record", "last_price", "to_record"]
 
@@ -28,7 +28,7 @@ class Price:
     ticker: str
     price: float
     currency: str | None
-    as_of: str
+    as_of: Day
     change_1d: float | None
     is_complete: bool = True
     fetched_at: float = 0.0
@@ -57,5 +57,10 @@ def to_record(value: Price) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> Price:
-    """Return the price that `to_record` made *record* of."""
+    """
+    Return the price that `to_record` made *record* of.
+
+    Raises:
+        msgspec.ValidationError: *record* has other fields, or is of no day.
+    """
     return msgspec.convert(record, Price)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
+import msgspec
 import pandas as pd
 
 from avcache.errors import ProviderError
 
-__all__ = ["AROUND_THE_CLOCK", "COLUMNS", "Figures", "PriceHistory", "PriceProvider", "each", "source_of", "validate"]
+__all__ = [
+    "AROUND_THE_CLOCK",
+    "COLUMNS",
+    "Day",
+    "Figures",
+    "PriceHistory",
+    "PriceProvider",
+    "each",
+    "source_of",
+    "validate",
+]
 
 T = TypeVar("T")
 
@@ -21,6 +32,9 @@ AROUND_THE_CLOCK = "around the clock"
 COLUMNS = ("open", "high", "low", "close", "adj_close", "volume")
 _FEWEST_ROWS = 2
 _LARGEST_JUMP = 100
+
+Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z")]
+"""An ISO date; in a record that is read from a cache, nothing else passes for one."""
 
 Figures = dict[str, float | str]
 """Fundamentals by Yahoo's names: finite numbers (`forwardPE`, `yield`…) and words (`quoteType`…)."""

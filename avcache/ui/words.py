@@ -9,16 +9,22 @@ from avcache.formats import format_count
 
 __all__ = ["counted", "lines", "literal", "named", "sentence"]
 
-_ACTIVE = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>:$&])")
-# A browser makes links of addresses in plain text, too, wherever these stand.
-_ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)")
+# Inside a word _ . - mean nothing: names such as `user_x` stay as they are, in an address as well.
+_ACTIVE = re.compile(r"([\\`*{}\[\]()#+!|~<>:$&=]|(?<![A-Za-z0-9])[_.\-]|[_.\-](?![A-Za-z0-9]))")
+# What is changed after the escapes were read, so that only something in between prevents it: addresses become links,
+# `:material/x:` and `:streamlit:` pictures, and `->`, `--`, `<=` among spaces other signs.
+_REPLACED = re.compile(
+    r"(?i)(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)"
+    r"|(?<=:)(?=material[/_]|streamlit:)"
+    r"|(?<=[<>~-])(?<!\S[<>~-])(?=[=>-]+(?!\S))"
+)
 _WORD_JOINER = "\u2060"
 _NAMED_AT_MOST = 40
 
 
 def literal(text: str) -> str:
     """*text* for a place that reads Markdown, with nothing in it taken as markup or made a link."""
-    return _ACTIVE.sub(r"\\\1", _ADDRESS.sub(_WORD_JOINER, text))
+    return _ACTIVE.sub(r"\\\1", _REPLACED.sub(_WORD_JOINER, text))
 
 
 def lines(texts: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ import redis
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from avcache.runtime import from_environment
+from tests.pages.shown import NAMES
 from tests.servers import ConsoleServer, RealServer, free_port
 
 Start = Callable[..., ConsoleServer]
@@ -158,10 +159,8 @@ def test_every_page_says_that_redis_is_away_and_the_first_comes_at_once(page: Pa
 def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Start, real_server: RealServer) -> None:
     env = {"REDIS_ENABLED": "true", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(real_server.port)}
     console = console_server(env)
-    nasty = "<img src=x onerror=alert(1)> :red[x] $x$ [y](javascript:alert(2)) https://evil.example www.evil.example"
-    runtime = from_environment(env)
-    runtime.cache.set(f"default:{nasty}", {"said": nasty})
-    runtime.close()
+    nasty = " ".join([*NAMES, "www.evil.example", "$x$ :streamlit: <="])
+    _store(env, nasty)
     dialogs: list[str] = []
 
     def note(dialog: Dialog) -> None:
@@ -175,14 +174,40 @@ def test_what_is_typed_or_cached_is_never_markup(page: Page, console_server: Sta
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_test_id("stAlert")).to_contain_text("at most 8 stars", timeout=PATIENCE)
     expect(page.get_by_test_id("stAlert")).to_contain_text("<img src=x onerror=alert(1)>")
-    page.goto(f"{console.url}/keys")
+    expect(page.locator("td", has_text=NAMES[0]).first).to_be_attached(timeout=PATIENCE)
+    page.get_by_role("textbox", name="Pattern").fill("default:*")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_test_id("stCode")).to_contain_text(nasty, timeout=PATIENCE)
+    _shows_no_markup(page)
+
+    visit(page, "Keys")
     page.get_by_role("combobox", name="Look inside").click()
     page.get_by_role("option", name="default:").click()
     expect(page.get_by_test_id("stJson")).to_contain_text(nasty, timeout=PATIENCE)
+    shown = page.get_by_test_id("stMarkdown").filter(has_text="default:<img").first
+    assert shown.inner_text().replace("\u2060", "") == f"default:{nasty}"
+    _shows_no_markup(page)
 
-    main = page.get_by_test_id("stMain")
-    assert main.locator("img, .katex, a[href^='javascript'], a[href*='evil']").count() == 0
+    visit(page, "Audit")
+    expect(page.locator("td", has_text=NAMES[0]).first).to_be_attached(timeout=PATIENCE)
+    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 52})
+    expect(page.get_by_text("Reason:")).to_contain_text("<img src=x onerror=alert(1)>", timeout=PATIENCE)
+    _shows_no_markup(page)
     assert dialogs == []
+
+
+def _store(env: dict[str, str], nasty: str) -> None:
+    """Somebody's key, value, reason and act, in the worst words there are."""
+    runtime = from_environment(env)
+    runtime.cache.set(f"default:{nasty}", {"said": nasty})
+    runtime.ops.clearing.clear("nothing:*", actor=nasty, reason=nasty)
+    runtime.ops.audit.record(nasty, nasty, nasty, reason=nasty, result=nasty)
+    runtime.close()
+
+
+def _shows_no_markup(page: Page) -> None:
+    read_as_markup = "img, .katex, a[href^='javascript'], a[href*='evil'], [aria-label='dangerous icon']"
+    assert page.get_by_test_id("stMain").locator(read_as_markup).count() == 0
 
 
 def _seconds_left(page: Page, key: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -42,19 +44,76 @@ def test_a_page_renders_on_an_empty_cache(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_page_renders_on_a_warm_cache(name: str) -> None:
-    warm("AAPL", "MRK")
+def test_a_page_renders_on_a_full_cache(name: str) -> None:
+    wired = runtime.shared()
+    everybody = wired.market.universes.get("Sample 25")
+    warm(*everybody)
+    wired.market.portfolio(dict.fromkeys(everybody, 10.0))
+    wired.ops.clearing.start("momentum:A*", actor="ann", reason="a try", undo_seconds=600)
 
     app = open_page(name)
 
     assert not app.error
+    assert not app.warning
+
+
+@pytest.fixture(params=["sampled", "swept"])
+def large(request: pytest.FixtureRequest, on_server: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A server with more keys than are looked at for one page: reckoned from a sample, or swept in the background."""
+    monkeypatch.setattr("avcache.ops.keyspace._MOST_KEYS", 300)
+    monkeypatch.setattr("avcache.ops.keyspace._SAMPLE_KEYS", 250)
+    wired = runtime.shared()
+    warm("AAPL", "MRK")
+    wired.cache.set_many({f"user:{number:04}": {"number": number} for number in range(3000)})
+    if request.param == "swept":
+        assert wired.ops.keyspace.sweep() is not None
+    known: str = request.param
+    return known
+
+
+@pytest.fixture
+def on_server(redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_every_page_renders_on_a_store_too_large_to_be_looked_at(large: str) -> None:
+    seen = {name: open_page(name) for name in ALL}
+
+    assert not [name for name, app in seen.items() if app.error or app.warning]
+    said = texts(seen["expiry"])
+    assert ("reckoned from" in said) == (large == "sampled")
+    assert ("exact, as of" in said) == (large == "swept")
+    assert len(seen["keys"].dataframe[0].value) > 0
+    assert "AAPL" in seen["momentum"].dataframe[0].value["ticker"].tolist()
+
+
+@pytest.mark.usefixtures("large")
+def test_a_clear_of_more_than_can_be_looked_at_wants_its_pattern_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = runtime.shared().ops.clearing._planner
+    monkeypatch.setattr(planner, "of_pattern", partial(planner.of_pattern, budget=0.0))
+    app = open_page("clear")
+
+    app.text_input(key="clear_pattern").set_value("user:*")
+    app.button[0].click().run()
+    said = texts(app)
+    app.button(key="clear_confirm").click().run()
+
+    assert "reckoned from a sample" in said
+    assert app.button(key="clear_confirm").label == "Clear all that match"
+    assert app.text_input(key="clear_typed").label == "Type the pattern to confirm"
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_page_says_that_redis_is_away(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tickers", [(), ("AAPL", "MRK")], ids=["empty", "warm"])
+def test_every_page_says_that_redis_is_away(
+    name: str, tickers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REDIS_ENABLED", "true")
     monkeypatch.setenv("REDIS_PORT", str(free_port()))
     runtime.shared().start()
+    if tickers:
+        warm(*tickers)
 
     app = open_page(name)
 

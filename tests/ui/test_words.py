@@ -14,7 +14,7 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert named(tickers[:2]) == "T0, T1"
 
 
-@pytest.mark.parametrize("text", ["**b**", ":red[x]", "[y](javascript:alert(2))", "$x$", "<b>", "a_b", "&amp;"])
+@pytest.mark.parametrize("text", ["**b**", ":red[x]", "[y](javascript:alert(2))", "$x$", "<b>", "_a_", "&amp;"])
 def test_nothing_in_a_literal_text_is_markup(text: str) -> None:
     shown = literal(text)
 
@@ -28,6 +28,27 @@ def test_an_address_does_not_become_a_link(text: str) -> None:
 
     assert shown.replace("\\", "").replace("\u2060", "") == text
     assert "\u2060" in shown
+
+
+@pytest.mark.parametrize("text", [":material/delete:", ":streamlit:", "a -> b", "--", "x <= y", "<-> z"])
+def test_a_text_becomes_no_picture_and_no_other_sign(text: str) -> None:
+    shown = literal(text)
+
+    assert shown.replace("\\", "").replace("\u2060", "") == text
+    assert shown.count("\u2060") == 1
+
+
+@pytest.mark.parametrize("text", ["momentum:AAPL", "a--b", "price:* -1", "=1+1", "a_b"])
+def test_nothing_is_put_into_a_text_that_needs_it_not(text: str) -> None:
+    assert literal(text).replace("\\", "") == text
+
+
+def test_an_ordinary_name_stays_as_it_is() -> None:
+    assert literal("user_1.old-2") == "user_1.old-2"
+
+
+def test_no_line_becomes_a_heading() -> None:
+    assert literal("a\n===") == "a\n\\=\\=\\="
 
 
 def test_lines_stand_one_below_the_other() -> None:

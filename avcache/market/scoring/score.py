@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from avcache.market.provider import PriceHistory
+from avcache.market.provider import Day, PriceHistory
 from avcache.market.scoring.composite import Component, Composite, compose, plain
 from avcache.market.scoring.measures import MEASURES, measures
 from avcache.market.scoring.panel import Panel, Subject, panels
@@ -45,7 +45,7 @@ class Change:
     less that; None unless the same parts are there now and then. Fundamentals are those of now: nobody kept older ones.
     """
 
-    as_of: str
+    as_of: Day
     composite_score: float | None
     change: float | None
 
@@ -87,7 +87,7 @@ class Score:
     changes: dict[str, Change]
     price: float
     currency: str | None
-    as_of: str
+    as_of: Day
     bar_complete: bool
     rows: int
     benchmark: str | None

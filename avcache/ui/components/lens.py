@@ -109,7 +109,7 @@ def _price(price: Price) -> None:
     with st.container(horizontal=True):
         st.metric(
             "Close" if price.is_complete else "Price of the running session",
-            format_money(price.price, price.currency, 2),
+            literal(format_money(price.price, price.currency, 2)),
             change,
             delta_color="off",
             border=True,

@@ -41,7 +41,10 @@ def portfolio_totals(view: PortfolioView) -> None:
 
 
 def _figure(label: str, value: str, meaning: str | None, below: str | None = None) -> None:
-    st.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning, border=True, height="stretch")
+    said = None if below is None else literal(below)
+    st.metric(
+        label, literal(value), said, delta_color="off", delta_arrow="off", help=meaning, border=True, height="stretch"
+    )
 
 
 def portfolio_warnings(view: PortfolioView) -> None:
