@@ -19,7 +19,7 @@ from tests.servers import ConsoleServer, RealServer, free_port
 
 Start = Callable[..., ConsoleServer]
 
-PAGES = ("", "keys", "expiry", "clear", "warmup", "momentum", "portfolio")
+PAGES = ("", "keys", "expiry", "clear", "warmup", "server", "audit", "momentum", "portfolio")
 PATIENCE = 20_000
 """Milliseconds; the machines of CI are slow and shared."""
 
@@ -123,8 +123,9 @@ def _do_the_main_job(page: Page, console: ConsoleServer) -> None:
     assert rest(console, "GET", "stats")["momentum"]["count"] == 0
 
     visit(page, "Portfolio")
+    page.get_by_role("tab", name="Paste").click()
     page.get_by_role("textbox", name="Holdings").fill("AAPL 100\nNVDA 50")
-    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Read and analyse").click()
     # 100 × 126.04 and 50 × 140.36 on 2022-12-28, before the split of 2024.
     assert metric(page, "Total value").replace(",", "").startswith(("19622", "$19622"))
     assert metric(page, "Average score").startswith("0.8")
