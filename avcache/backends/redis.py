@@ -42,6 +42,7 @@ __all__ = ["RedisBackend", "connect"]
 logger = logging.getLogger(__name__)
 
 _POLL: Final = 0.05
+_COUNT_LIVES: Final = 30.0
 _MOST_FORMER: Final = 8
 _LISTENERS: Final = 16
 _KNOWN_NAMES: Final = 4_096
@@ -83,6 +84,7 @@ class RedisBackend:
         self._keeper = Keeper(self._wire, lease)
         most = getattr(client.connection_pool, "max_connections", _LISTENERS)
         self._listeners = threading.BoundedSemaphore(max(1, min(_LISTENERS, most // 2)))
+        self._many: tuple[int, float] | None = None
         self._since = wall()
 
     def ping(self) -> None:
@@ -247,7 +249,7 @@ class RedisBackend:
                 logger.warning("lock.lost", extra={"lock": name, "error": type(exc).__name__})
 
     def info(self) -> BackendInfo:
-        keys, exact = self._walk.count()
+        keys, exact = self._counted()
         facts, kind = self._facts(), self._kind()
         return BackendInfo(
             kind,
@@ -315,6 +317,16 @@ class RedisBackend:
                 if not isinstance(exc, NoPermissionError) and "unknown command" not in str(exc):
                     raise
                 return {}
+
+    def _counted(self) -> tuple[int, bool]:
+        """How many keys are ours; of a large store what was seen in the time allowed, and not again for a while."""
+        if self._many is None or time.monotonic() - self._many[1] > _COUNT_LIVES:
+            keys, is_exact = self._walk.count()
+            if is_exact:
+                self._many = None
+                return keys, True
+            self._many = (keys, time.monotonic())
+        return self._many[0], False
 
     def _kind(self) -> Literal["redis", "valkey"]:
         told = self._wire.server

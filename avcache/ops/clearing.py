@@ -184,7 +184,9 @@ class Clearing:
             logger.warning("ops.clear_without_job", extra={**what, "error": str(exc)})
             job = self._swept_here(what, cleared, actor, reason)
         target, result = cleared_target(job), _accepted(cleared.pending)
-        self._audit.record(actor, _KIND, target, reason=reason, planned=planned, result=result, job=job.id)
+        self._audit.record(
+            actor, _KIND, target, reason=reason, planned=planned, result=result, job=job.id, at=job.created_at
+        )
         return job
 
     def _check_growth(self, plan: ClearPlan) -> None:

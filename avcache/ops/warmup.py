@@ -244,7 +244,9 @@ class Warmup:
             notes={"outcomes": {}},
             alone=True,
         )
-        self._audit.record(actor, _KIND, " ".join(names), reason=reason, planned=len(names), job=job.id)
+        self._audit.record(
+            actor, _KIND, " ".join(names), reason=reason, planned=len(names), job=job.id, at=job.created_at
+        )
         return WarmupJob(job, self._jobs)
 
     def _by_popularity(self, tickers: Sequence[str]) -> list[str]:
