@@ -16,6 +16,9 @@ Start = Callable[..., ConsoleServer]
 PATIENCE = 30_000
 """Milliseconds; the machines of CI are slow and shared."""
 
+SERVED = re.compile(r"(Redis|Valkey)( · \d+ workers?)?$")
+"""What the strip says while all is well."""
+
 
 @pytest.fixture
 def errors() -> list[str]:
@@ -68,7 +71,7 @@ def metrics(page: Page) -> list[str]:
 def test_an_operators_morning(page: Page, errors: list[str], console_server: Start, real_server: RealServer) -> None:
     console = console_server({"REDIS_ENABLED": "true", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(real_server.port)})
     page.goto(console.url)
-    see(page.get_by_text(re.compile(r"(Redis|Valkey)( · \d+ workers?)?$")))
+    see(page.get_by_text(SERVED))
 
     _sees_an_outage_and_its_end(page, real_server)
     _warms_the_gaps(page)
@@ -88,7 +91,7 @@ def _sees_an_outage_and_its_end(page: Page, server: RealServer) -> None:
     server.resume()
 
     expect(trouble).to_have_count(0, timeout=PATIENCE)
-    see(page.get_by_text(re.compile(r"(Redis|Valkey)( · \d+ workers?)?$")))
+    see(page.get_by_text(SERVED))
 
 
 def _warms_the_gaps(page: Page) -> None:
