@@ -27,11 +27,11 @@ _SAMPLED: Final = 180
 
 _SURVEY_BYTES: Final = 256
 _SCAN_COUNT: Final = 500
-_SWEPT_COUNT: Final = 1000
-"""Of a sweep, which rests after each step: fewer steps, fewer rests."""
+_SWEPT_COUNT: Final = 300
+"""Of a sweep, which rests after each step: half a millisecond of a server's time at once."""
 
-_SWEEP_PAUSE: Final = 0.002
-"""Seconds between two batches of a sweep: as long as a batch takes, so that other clients are served."""
+_SWEEP_PAUSE: Final = 0.001
+"""Seconds between two batches of a sweep: longer than a batch takes, so that other clients are served."""
 
 _TALLY_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 """As long as a sweep may wait for a process that goes on with it."""

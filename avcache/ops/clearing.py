@@ -239,15 +239,8 @@ class ClearWork:
 
     def run(self, run: Run) -> str:
         """See `Work`."""
-        # Counted by the store: a process that died had told us less than it did, if it had told anything.
-        steps = self._cache.swept(Cleared(0, barriers=_read(run.job)), tally=run.job.id)
-        counted, swept = 0, int(run.job.notes["swept"])
-        while (number := self._next(steps)) is not None:
-            counted += number
-            swept = max(swept, counted)
-            total = max(run.job.total, swept)
-            run.tell(done=swept, total=total, notes={**run.job.notes, "swept": swept})
-            run.check()
+        with self._keyspace.at_rest():
+            swept = self._sweep(run)
         self._keyspace.forget_sweep()
         if self._cache.state().is_degraded:
             return f"{swept:,} keys dropped; Redis is away: the rest is invalid, and expires by itself"
@@ -264,6 +257,18 @@ class ClearWork:
         if is_whole:
             return f"taken back{gone}"
         return f"not taken back: the same was cleared again since, or Redis is away{gone}"
+
+    def _sweep(self, run: Run) -> int:
+        # Counted by the store: a process that died had told us less than it did, if it had told anything.
+        steps = self._cache.swept(Cleared(0, barriers=_read(run.job)), tally=run.job.id)
+        counted, swept = 0, int(run.job.notes["swept"])
+        while (number := self._next(steps)) is not None:
+            counted += number
+            swept = max(swept, counted)
+            total = max(run.job.total, swept)
+            run.tell(done=swept, total=total, notes={**run.job.notes, "swept": swept})
+            run.check()
+        return swept
 
     def _next(self, steps: Iterator[int]) -> int | None:
         with self._turn:

@@ -6,7 +6,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,6 +93,7 @@ class Keyspace:
         self._clock = clock
         self._wall = wall
         self._shared: _Shared | None = None
+        self._walks = 0
         self.begin_anew()
         renew_in_children(self)
         self._tended_at = -_TEND_EVERY
@@ -168,15 +170,26 @@ class Keyspace:
             logger.info("keyspace.sweep_not_forgotten", extra={"error": str(exc)})
         self.forget()
 
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """While this is open, this process sweeps nothing: a clear is dropping keys, say, and changes what there is."""
+        with self._mutex:
+            self._walks += 1
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._walks -= 1
+
     @property
     def name(self) -> str:
         """As a chore of the process that leads."""
         return "sweep"
 
     def tick(self, go_on: Callable[[], bool]) -> None:
-        """`tend`, now and then."""
-        if self._clock() - self._tended_at >= _TEND_EVERY:
-            self.tend(lambda _done: go_on())
+        """`tend`, now and then; not while something else walks through the store."""
+        if not self._walks and self._clock() - self._tended_at >= _TEND_EVERY:
+            self.tend(lambda _done: go_on() and not self._walks)
             self._tended_at = self._clock()
 
     def page(self, names: Sequence[str]) -> list[Peek]:

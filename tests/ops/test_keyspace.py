@@ -346,6 +346,20 @@ def test_keys_of_other_applications_are_never_counted(redis_url: str, prefix: st
     assert (int(cleared), left) == (1, 4)
 
 
+@pytest.mark.usefixtures("large")
+def test_nothing_is_swept_while_a_clear_drops_keys(on_server: Runtime) -> None:
+    keyspace = on_server.ops.keyspace
+    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+
+    with keyspace.at_rest():
+        keyspace.tick(lambda: True)
+        during = keyspace.snapshot()
+    keyspace.tick(lambda: True)
+
+    assert not during.is_exact
+    assert (keyspace.snapshot().keys, keyspace.snapshot().is_exact) == (3000, True)
+
+
 # -- pages and searches ----------------------------------------------------------------------------
 
 
