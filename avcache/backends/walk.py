@@ -27,10 +27,10 @@ _SAMPLED: Final = 180
 
 _SURVEY_BYTES: Final = 256
 _SCAN_COUNT: Final = 500
-_SWEPT_COUNT: Final = 300
+_SWEPT_COUNT: Final = 240
 """Of a sweep, which rests after each step: half a millisecond of a server's time at once."""
 
-_SWEEP_PAUSE: Final = 0.001
+_SWEEP_PAUSE: Final = 0.0012
 """Seconds between two batches of a sweep: longer than a batch takes, so that other clients are served."""
 
 _TALLY_KEPT_MS: Final = 7 * 24 * 3600 * 1000
