@@ -135,11 +135,13 @@ class Fleet:
     def kill_leader(self) -> int:
         """End the process that does the jobs as a power failure would; returns its number."""
         pid = self.leader()
-        (door,) = [one for one in self.doors if one.pid == pid]
-        os.kill(door.pid, signal.SIGKILL)
-        self.doors.remove(door)
-        door.close()
-        return door.pid
+        # It may be a worker that took the place of one that was killed: to that there is no door.
+        assert pid in {one.pid for one in self.doors} | self.rest.pids()
+        os.kill(pid, signal.SIGKILL)
+        for door in [one for one in self.doors if one.pid == pid]:
+            self.doors.remove(door)
+            door.close()
+        return pid
 
     def _new_folder(self, name: str) -> Path:
         made = self._folder / name
