@@ -29,6 +29,7 @@ from avcache.api.schemas import (
     TotalStats,
     WarmedUp,
 )
+from avcache.backends.memory import CURSOR
 from avcache.errors import InvalidInput
 from avcache.formats import format_bytes
 from avcache.market.tickers import parse_tickers
@@ -324,13 +325,13 @@ def _checked_pattern(runtime: Runtime, pattern: str) -> str:
 
 
 def _checked_cursor(runtime: Runtime, cursor: str) -> str:
-    """A server's cursor is a number, that of memory a key. A server refuses what is neither like any other fault."""
+    """A server refuses what is no cursor like any other fault."""
     if not cursor:
         return ""
     if runtime.cache.state().name in {"redis", "valkey"}:
         is_ours = cursor.isascii() and cursor.isdecimal() and int(cursor) <= _LARGEST_CURSOR
     else:
-        is_ours = runtime.cache.namespaces.is_canonical(cursor)
+        is_ours = cursor.startswith(CURSOR)
     if not is_ours:
         raise InvalidInput("cursor", cursor, "a cursor from the page before, of the store that serves now")
     return cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Final, Protocol
 
 from avcache.backends.kept import Kept, KeptFile
 from avcache.clock import Clock
+from avcache.errors import BackendError
 from avcache.forks import renew_in_children
 
-__all__ = ["DURABLE", "LONGEST_KEPT", "Board", "MemoryBoard", "checked"]
+__all__ = ["DURABLE", "LONGEST_KEPT", "Board", "MemoryBoard", "checked", "edit"]
 
 LONGEST_KEPT: Final = 30 * 24 * 3600.0
 """Seconds for which a record is kept where nothing else is said: nothing on a server stays for ever."""
@@ -25,6 +26,7 @@ DURABLE: Final = frozenset({"schedules", "schedule-run:", "portfolios"})
 
 _DURABLE_LOGS: Final = frozenset({"audit"})
 _FIRST_SWEEP: Final = 256
+_TRIES: Final = 100
 
 
 class Board(Protocol):
@@ -75,6 +77,21 @@ class Board(Protocol):
     def tail(self, log: str, number: int) -> list[bytes]:
         """The last *number* of a log, newest first."""
         ...
+
+
+def edit(board: Board, name: str, change: Callable[[bytes | None], bytes | None], ttl: float = LONGEST_KEPT) -> None:
+    """
+    Put what *change* makes of the record *name* in its place, whoever else changes it meanwhile; None leaves it.
+
+    Raises:
+        BackendError: The board refuses, or others changed it a hundred times in between.
+    """
+    for _ in range(_TRIES):
+        (found,) = board.read([name])
+        made = change(found)
+        if made is None or board.swap(name, found, made, ttl):
+            return
+    raise BackendError(f"others changed it {_TRIES} times in between ({name})")
 
 
 def checked(data: bytes) -> bytes:

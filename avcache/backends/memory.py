@@ -30,7 +30,10 @@ from avcache.clock import Clock
 from avcache.errors import LockTimeout
 from avcache.forks import renew_in_children
 
-__all__ = ["MemoryBackend"]
+__all__ = ["CURSOR", "MemoryBackend"]
+
+CURSOR = "~"
+"""How the cursors of memory begin: one of a server (it went away in between) means from the beginning."""
 
 _OVERHEAD_BYTES = 580
 """What an entry costs besides its key and data: its place in the dict, the objects around them, what was read of it."""
@@ -172,15 +175,18 @@ class MemoryBackend:
         budget: float | None = None,  # noqa: ARG002 - one pass over a dict is never long
     ) -> Page:
         now, limit = self._clock(), max(1, limit)
-        # The cursor is the last key shown: entries that come and go between two pages shift nothing.
+        # The cursor is the last key shown: entries that come and go between two pages shift nothing. As on a server
+        # keys come as their hashes fall, so that the first of them are a fair sample.
         with self._mutex:
-            names = [key for key, kept in self._items() if key > cursor and kept.expires_at > now]
-        found = heapq.nsmallest(limit + 1, filter(pattern.matches, names))
+            names = [key for key, kept in self._items() if kept.expires_at > now]
+        is_ours, after = cursor.startswith(CURSOR), _order(cursor.removeprefix(CURSOR))
+        ahead = [place for place in map(_order, names) if not is_ours or place > after]
+        found = heapq.nsmallest(limit + 1, (place for place in ahead if pattern.matches(place[1])))
+        keys = tuple(key for _, key in found[:limit])
         if len(found) <= limit:
-            return Page(tuple(found), "")
-        last = found[limit - 1]
-        before = len(self._data) - sum(name > last for name in names)
-        return Page(tuple(found[:limit]), last, min(1.0, max(0, before) / max(1, len(self._data))))
+            return Page(keys, "")
+        behind = len(names) - sum(place > found[limit - 1] for place in ahead)
+        return Page(keys, CURSOR + keys[-1], behind / len(names))
 
     def inspect(self, keys: Sequence[str], head_bytes: int = HEAD_BYTES) -> list[Stored | None]:
         now = self._clock()
@@ -194,9 +200,9 @@ class MemoryBackend:
 
     def survey(self, *, fair: bool = False) -> Iterator[Slice]:
         names = [key for key, _ in self._items()]
-        if fair:
-            _chance.shuffle(names)
         for start in range(0, len(names) or 1, _SURVEYED):
+            if fair:  # only as many as are looked at: to shuffle all of a large store takes long
+                _draw(names, start, min(start + _SURVEYED, len(names)))
             keys = names[start : start + _SURVEYED]
             found = [(key, stored) for key, stored in zip(keys, self.inspect(keys), strict=True) if stored is not None]
             yield Slice(
@@ -336,6 +342,17 @@ class _NamedLock:
 def _is_older(data: bytes, below: int) -> bool:
     version = stamp_of(data)
     return version is not None and version < below
+
+
+def _order(key: str) -> tuple[int, str]:
+    return hash(key), key
+
+
+def _draw(names: list[str], start: int, stop: int) -> None:
+    """Bring to the places from *start* to *stop* any of *names* that come there or later."""
+    for at in range(start, stop):
+        drawn = _chance.randrange(at, len(names))
+        names[at], names[drawn] = names[drawn], names[at]
 
 
 def _cost(key: str, data: bytes) -> int:

@@ -79,20 +79,17 @@ class Walk:
         # In the order of a server's cursors its lowest bit counts most: so it can be told how far one has come, and
         # one can begin anywhere.
         start = _chance.getrandbits(_START_BITS) if fair else 0
-        begun, position, is_second = _share(start), start, not start
-        count = _SAMPLED if fair else _SURVEYED
-        while True:
-            with translated("survey"):
-                told, found = self._wire.run(scripts.SURVEY, [], _SURVEY_BYTES - 1, position, count, self._prefix)
-                position = int(told)
-                made = _slice(found)
-            is_over = not position or (is_second and bool(start) and _share(position) >= begun)
-            done = _share(position) + (1 - begun if is_second and start else -begun)
-            if not position and not is_second:  # round to where it began
-                is_second, is_over, done = True, False, 1 - begun
-            yield Slice(*made, 1.0 if is_over else done)
-            if is_over:
-                return
+        count, passed = _SAMPLED if fair else _SURVEYED, 0.0
+        for first, end in ((start, 1.0), (0, _share(start))):  # to the end, and from the beginning to where it began
+            position, begin, at = first, _share(first), _share(first)
+            while at < end:
+                with translated("survey"):
+                    told, found = self._wire.run(scripts.SURVEY, [], _SURVEY_BYTES - 1, position, count, self._prefix)
+                    position = int(told)
+                    made = _slice(found)
+                at = min(end, _share(position) if position else 1.0)
+                yield Slice(*made, passed + at - begin)
+            passed = end - begin
 
     def sweep(
         self, pattern: Pattern, below: int, wanted: Callable[[bytes], bool] | None = None, *, tally: str = ""

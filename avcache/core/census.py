@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from avcache.backends.barriers import Barriers
 from avcache.backends.base import MAGIC, Slice
 from avcache.core.counters import OTHER
-from avcache.core.entry import ABSENT, HEAD, TAG_SEPARATOR
+from avcache.core.entry import HEAD, TAG_SEPARATOR
 from avcache.core.keys import DEFAULT_NAMESPACE
 
 __all__ = ["Census", "CensusTaker"]
@@ -47,7 +47,6 @@ _ROW = np.dtype(
         ("written_at", "f8"),
         ("fresh_until", "f8"),
         ("load_seconds", "f4"),
-        ("is_absent", "?"),
         ("is_foreign", "?"),
     ]
 )
@@ -62,7 +61,7 @@ class Census:
         namespaces: Their names.
         rows: One for each entry: *namespace* (a place in `namespaces`), *size* (bytes in the store), *expires_in*
             (seconds until the store drops it; infinite: never), *written_at* and *fresh_until* (wall clock; NaN of a
-            foreign one), *load_seconds* (NaN of one that was not loaded), *is_absent*, *is_foreign*.
+            foreign one), *load_seconds* (NaN of one that was not loaded), *is_foreign*.
         share: How much of the store was looked at, 0 to 1.
         samples: By namespace, a few of the keys; *foreign_samples* of those that are foreign.
         biggest: By namespace, (key, bytes) of the largest, largest first.
@@ -80,16 +79,12 @@ class CensusTaker:
     """
     Takes one slice of a survey after the other. A store may show an entry twice: it counts once.
 
-    Args:
-        wanted: Which keys count; None: all.
-
     Attributes:
-        looked_at: How many were shown, wanted or not.
+        looked_at: How many were shown, once or again.
     """
 
-    def __init__(self, barriers: Barriers, wanted: Callable[[str], bool] | None = None) -> None:
+    def __init__(self, barriers: Barriers) -> None:
         self._barriers = barriers
-        self._wanted = wanted
         self._places: dict[str, int] = {}
         self._parts: list[npt.NDArray[Any]] = []
         self._samples: dict[str, list[str]] = {}
@@ -119,7 +114,6 @@ class CensusTaker:
         rows["expires_in"] = slice_.expires_in
         for fact in ("written_at", "fresh_until", "load_seconds"):
             rows[fact] = np.where(is_ours, heads[fact], np.nan)
-        rows["is_absent"] = (heads["flags"] & ABSENT > 0) & is_ours
         rows["is_foreign"] = ~is_ours
         self._note(names, rows)
         self._parts.append(rows)
@@ -149,13 +143,13 @@ class CensusTaker:
     def _are_valid(
         self, heads: npt.NDArray[Any], is_ours: npt.NDArray[np.bool_], names: Sequence[str], raw: Sequence[bytes]
     ) -> list[bool]:
-        """Which of them are wanted, and covered by no invalidation; a foreign one is there whatever was invalidated."""
+        """Which of them no invalidation covers; a foreign one is there whatever was invalidated."""
         barriers = self._barriers
-        keep = [True] * len(names) if self._wanted is None else list(map(self._wanted, names))
+        keep = [True] * len(names)
         for at in np.flatnonzero(is_ours & (heads["version"] < barriers.newest)).tolist():
             head = heads[at]
             tags = _tags(raw[at], head["key_bytes"], head["tag_bytes"]) if head["tag_bytes"] else []
-            keep[at] = keep[at] and barriers.allows(names[at], tags, int(head["version"]))
+            keep[at] = barriers.allows(names[at], tags, int(head["version"]))
         return keep
 
     def _place(self, name: str) -> int:

@@ -135,10 +135,6 @@ class Counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.load_times = list(map(add, self.load_times, other.load_times))
 
-    def difference(self, earlier: Counts) -> Counts:
-        """What happened since these figures were *earlier*."""
-        return _counts(tuple(map(sub, _figures(self), _figures(earlier))))
-
 
 _NAMES = tuple(one.name for one in fields(Counts) if one.name != "load_times")
 _named = attrgetter(*_NAMES)

@@ -26,6 +26,7 @@ __all__ = [
     "fresh_for",
     "read_many",
     "read_one",
+    "ticker_of",
 ]
 
 T = TypeVar("T")
@@ -43,6 +44,11 @@ STRICT: Final[frozenset[StalePolicy]] = frozenset({"refuse", "renew"})
 """Policies of those who want nothing that is stale, or made of it."""
 
 UNREADABLE: Final = (msgspec.ValidationError, KeyError, TypeError, AttributeError)
+
+
+def ticker_of(key: str) -> str:
+    """The ticker that a *key* of one names, such as `momentum:AAPL@factor`."""
+    return key.partition(":")[2].partition("@")[0]
 
 
 class Cache(Protocol):

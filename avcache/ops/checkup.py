@@ -78,7 +78,7 @@ class Checkup:
         """What deserves an operator's attention, most severe first."""
         view, now = self.view(), self._wall()
         snapshot = self._keyspace.snapshot(max_age=5.0)
-        hour, yesterday = hour_and_yesterday(self._cache.analytics.figures)
+        hour, yesterday = hour_and_yesterday(self._cache.analytics.figures, now)
         return examine(
             DoctorFacts(
                 state=self._cache.state(),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.core.entry import check_tags
 from avcache.core.peek import Peek
-from avcache.ops.keyspace import Keyspace, peek_found
-from avcache.ops.snapshot import Snapshot
+from avcache.ops.keyspace import peek_found
+from avcache.ops.snapshot import band
 
 __all__ = ["ClearPlan", "Planner"]
 
@@ -52,34 +51,39 @@ class ClearPlan:
 class Planner:
     """Looks, without touching anything. *clock* measures."""
 
-    def __init__(self, cache: Cache, keyspace: Keyspace, clock: Clock = time.monotonic) -> None:
+    def __init__(self, cache: Cache, clock: Clock = time.monotonic) -> None:
         self._cache = cache
-        self._keyspace = keyspace
         self._clock = clock
 
     def of_pattern(self, pattern: str, budget: float = _BUDGET) -> ClearPlan:
-        """Every key that matches, if *budget* seconds suffice to see them all. Raises `InvalidInput`."""
-        meant = self._cache.namespaces.pattern(pattern).text
-        found, share = self._seen(meant, None, budget)
-        return self._reckoned(meant) if share < 1 else self._counted(meant, found)
+        """Every key that matches; past *budget* seconds reckoned from the part that was seen. Raises `InvalidInput`."""
+        return self._planned(self._cache.namespaces.pattern(pattern).text, None, budget)
 
     def of_tag(self, tag: str, budget: float = _BUDGET) -> ClearPlan:
-        """Every entry that carries *tag*, as `of_pattern`; past *budget* reckoned from the part that was seen."""
+        """Every entry that carries *tag*, as `of_pattern`."""
         (label,) = check_tags([tag])
-        found, share = self._seen("*", label, budget)
-        plan = replace(self._counted("", found), tag=label)
-        if share >= 1:
-            return plan
-        keys = max(len(found), round(len(found) / share)) if share else len(found)
-        # Keys lie in a store as their hashes fall: what came first is as good a sample as any.
-        low, high = Snapshot({}, 0.0, share).band(keys) if share else (len(found), len(found))
-        whole = None if plan.refill_seconds is None or not share else plan.refill_seconds / share
-        size = round(plan.size / share) if share else plan.size
-        low = max(low, len(found))
-        return replace(plan, keys=keys, is_exact=False, size=size, refill_seconds=whole, low=low, high=max(low, high))
+        return self._planned("", label, budget)
+
+    def _planned(self, pattern: str, tag: str | None, budget: float) -> ClearPlan:
+        # Keys lie in a store as their hashes fall: what comes first is as good a sample as any.
+        found, share = self._seen(pattern or "*", tag, budget)
+        known = [peek.load_seconds for peek in found if peek.load_seconds is not None]
+        keys = round(len(found) / share)
+        low, high = band(keys, share)
+        return ClearPlan(
+            pattern,
+            keys,
+            is_exact=share >= 1 and not self._cache.state().is_degraded,  # while Redis is away, only memory was seen
+            size=round(sum(peek.size for peek in found) / share),
+            refill_seconds=sum(known) / share if known else None,
+            samples=tuple(sorted(peek.key for peek in found)[:_SAMPLES]),
+            low=max(low, len(found)),
+            high=high,
+            tag=tag,
+        )
 
     def _seen(self, pattern: str, tag: str | None, budget: float) -> tuple[list[Peek], float]:
-        """What is ours, matches and carries *tag*, each once; and how much of the store was passed, 0 to 1."""
+        """What is ours, matches and carries *tag*, each once; and how much of the store was passed, above 0 to 1."""
         deadline, cursor, found = self._clock() + budget, "", dict[str, Peek]()
         while True:
             page = self._cache.scan(pattern, cursor, budget=budget)
@@ -90,34 +94,4 @@ class Planner:
             if not cursor:
                 return list(found.values()), 1.0
             if self._clock() > deadline:
-                return list(found.values()), min(page.done, 0.999)
-
-    def _counted(self, pattern: str, found: Sequence[Peek]) -> ClearPlan:
-        is_exact = not self._cache.state().is_degraded  # while Redis is away, only memory was seen
-        known = [peek.load_seconds for peek in found if peek.load_seconds is not None]
-        samples = sorted(peek.key for peek in found)[:_SAMPLES]
-        size, keys = sum(peek.size for peek in found), len(found)
-        return ClearPlan(pattern, keys, is_exact, size, sum(known) if known else None, tuple(samples), keys, keys)
-
-    def _reckoned(self, pattern: str) -> ClearPlan:
-        meant = self._cache.namespaces.pattern(pattern)
-        found = self._keyspace.reckon(meant)
-        ours = {name: one for name, one in found.namespaces.items() if one.keys > one.foreign}
-        keys = sum(one.keys - one.foreign for one in ours.values())
-        low, high = found.band(keys)
-        samples = sorted(key for one in ours.values() for key in one.samples)
-        return ClearPlan(
-            meant.text,
-            keys,
-            found.is_exact,
-            sum(one.size for one in ours.values()),
-            _refill(found),
-            tuple(samples[:_SAMPLES]),
-            low,
-            high,
-        )
-
-
-def _refill(found: Snapshot) -> float | None:
-    known = [one for one in found.namespaces.values() if one.mean_load_seconds is not None]
-    return sum(one.load_seconds for one in known) if known else None
+                return list(found.values()), page.done

@@ -56,7 +56,7 @@ class Clearing:
         self._keyspace = keyspace
         self._jobs = jobs
         self._audit = audit
-        self._planner = Planner(cache, keyspace, clock)
+        self._planner = Planner(cache, clock)
         self._wall = wall
 
     def plan(self, pattern: str) -> ClearPlan:

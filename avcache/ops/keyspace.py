@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from avcache.backends.board import Board
-from avcache.backends.pattern import Pattern
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.core.census import CensusTaker
@@ -232,13 +231,9 @@ class Keyspace:
         is_live = snapshot.share >= 1 and snapshot.took <= _BUDGET
         return max_age if is_live else max(max_age, _SAMPLE_LIVES)
 
-    def reckon(self, pattern: Pattern) -> Snapshot:
-        """Figures of what matches: exact of a small store, else from a sample."""
-        return self._look(pattern.matches)
-
-    def _look(self, wanted: Callable[[str], bool] | None = None) -> Snapshot:
-        """All of a small store, or a sample of a large one; of it what is *wanted*."""
-        begun, taker = self._clock(), CensusTaker(self._cache.backend.barriers, wanted)
+    def _look(self) -> Snapshot:
+        """All of a small store, or a sample of a large one."""
+        begun, taker = self._clock(), CensusTaker(self._cache.backend.barriers)
         try:
             for step in self._cache.backend.survey(fair=True):
                 told_at = time.monotonic()
@@ -249,7 +244,7 @@ class Keyspace:
                 if step.done < 1:
                     time.sleep(max(0.0, told_at + _SAMPLE_PAUSE - time.monotonic()))
         except BackendError:  # memory serves from now on
-            return self._look(wanted) if self._is_away else snapshot_of(taker.result(), self._wall(), is_exact=False)
+            return self._look() if self._is_away else snapshot_of(taker.result(), self._wall(), is_exact=False)
         return snapshot_of(taker.result(), self._wall(), is_exact=not self._is_away, took=self._clock() - begun)
 
     def _stored(self, told: bytes | None) -> Snapshot | None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from avcache.core.accesses import HIT, LOAD, MISSED, STALE, Columns
 from avcache.errors import InvalidInput
+from avcache.market.caching import ticker_of
 
 __all__ = ["MOST_TICKERS", "NAMESPACES", "TickerActivity", "TopTickers", "top_tickers"]
 
@@ -103,7 +104,7 @@ def _rows(columns: Columns, since: float | None) -> _Ints:
 def _places(keys: Iterable[int], names: Mapping[int, str], tickers: dict[str, int]) -> Iterator[int]:
     """The place of each key's ticker in *tickers*, which takes in those that it does not have."""
     for key in keys:
-        ticker = names.get(key, _UNNAMED).partition(":")[2].partition("@")[0]
+        ticker = ticker_of(names.get(key, _UNNAMED))
         yield tickers.setdefault(ticker, len(tickers))
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from avcache.backends.board import Board
+from avcache.backends.board import Board, edit
 from avcache.clock import Clock
-from avcache.errors import BackendError, InvalidInput, SerializationError
+from avcache.errors import InvalidInput, SerializationError
 from avcache.market.holdings import Holding, parse_holdings
 
 __all__ = ["MOST_SAVED", "SavedPortfolio", "SavedPortfolios"]
@@ -22,7 +22,6 @@ _RECORD: Final = "portfolios"
 _KEPT: Final = 10 * 365 * 24 * 3600.0
 """Seconds without any change after which all of them are forgotten."""
 
-_TRIES: Final = 100
 _LONGEST_NAME: Final = 60
 _LONGEST_AUTHOR: Final = 80
 
@@ -94,12 +93,7 @@ class SavedPortfolios:
         self._change(without_it)
 
     def _change(self, change: Callable[[tuple[SavedPortfolio, ...]], tuple[SavedPortfolio, ...]]) -> None:
-        """Put what *change* makes of them in their place, whoever else changes them at the same time."""
-        for _ in range(_TRIES):
-            (raw,) = self._board.read([_RECORD])
-            if self._board.swap(_RECORD, raw, _encode(change(_read(raw))), _KEPT):
-                return
-        raise BackendError(f"others changed it {_TRIES} times in between")
+        edit(self._board, _RECORD, lambda raw: _encode(change(_read(raw))), _KEPT)
 
 
 def _read(raw: bytes | None) -> tuple[SavedPortfolio, ...]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from avcache.backends.board import Board
+from avcache.backends.board import Board, edit
 from avcache.clock import Clock
-from avcache.errors import BackendError, InvalidInput
+from avcache.errors import InvalidInput
 from avcache.market.tickers import parse_tickers
 from avcache.ops.coverage import KINDS
 from avcache.ops.schedule import (
@@ -39,7 +39,6 @@ _RUN: Final = "schedule-run:"
 _KEPT: Final = 10 * 365 * 24 * 3600.0
 """Seconds without any change or run after which schedules are forgotten: some run once in four years."""
 
-_TRIES: Final = 100
 _LONGEST_AUTHOR: Final = 80
 _LONGEST_RESULT: Final = 500
 
@@ -176,14 +175,13 @@ class Schedules:
 
     def ended(self, schedule_id: str, fire_at: float, result_text: str, job_id: str | None = None) -> None:
         """Note how the run that was due at *fire_at* ended; nothing happens if a later one has begun by now."""
-        name = _RUN + schedule_id
         run = encode(LastRun(fire_at, "ended", self._clock(), result_text[:_LONGEST_RESULT], job_id))
-        for _ in range(_TRIES):
-            (raw,) = self._board.read([name])
+
+        def noted(raw: bytes | None) -> bytes | None:
             last = decode_run(raw)
-            if last is None or last.fire_at != fire_at or self._board.swap(name, raw, run, _KEPT):
-                return
-        raise _contended()
+            return run if last is not None and last.fire_at == fire_at else None
+
+        edit(self._board, _RUN + schedule_id, noted, _KEPT)
 
     def _claim(self, run: Due, raw: bytes | None, now: float) -> bool:
         """Whether the run is ours to begin; *raw* is what stands there of the one before."""
@@ -196,21 +194,19 @@ class Schedules:
         return not is_skipped
 
     def _replace(self, schedule_id: str, changes: dict[str, object]) -> Schedule:
+        made: Schedule
+
         def with_changes(found: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+            nonlocal made
             was = _of(found, schedule_id)
             made = checked(replace(was, **changes), self._known_universe, was)  # type: ignore[arg-type]
             return tuple(made if one is was else one for one in found)
 
-        return _of(self._change(with_changes), schedule_id)
+        self._change(with_changes)
+        return made
 
-    def _change(self, change: Callable[[tuple[Schedule, ...]], tuple[Schedule, ...]]) -> tuple[Schedule, ...]:
-        """Put what *change* makes of the schedules in their place, whoever else changes them at the same time."""
-        for _ in range(_TRIES):
-            (raw,) = self._board.read([_RECORD])
-            made = change(decode_schedules(raw))
-            if self._board.swap(_RECORD, raw, encode(made), _KEPT):
-                return made
-        raise _contended()
+    def _change(self, change: Callable[[tuple[Schedule, ...]], tuple[Schedule, ...]]) -> None:
+        edit(self._board, _RECORD, lambda raw: encode(change(decode_schedules(raw))), _KEPT)
 
     def _read_with_runs(self) -> list[tuple[Schedule, bytes | None, LastRun | None]]:
         """All schedules, with the last run of each as it stands on the board and as it is understood."""
@@ -225,7 +221,3 @@ def _of(schedules: Sequence[Schedule], schedule_id: str) -> Schedule:
     if found is None:
         raise InvalidInput("id", schedule_id, "the id of a schedule; it may have been removed")
     return found
-
-
-def _contended() -> BackendError:
-    return BackendError(f"others changed it {_TRIES} times in between")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from avcache.core.census import Census
 from avcache.market.caching import NOTES
 
-__all__ = ["MINUTES", "STEPS", "Due", "NamespaceSize", "Snapshot", "decode", "encode", "snapshot_of"]
+__all__ = ["MINUTES", "STEPS", "Due", "NamespaceSize", "Snapshot", "band", "decode", "encode", "snapshot_of"]
 
 STEPS: Final = 60
 MINUTES: Final = 75
@@ -46,11 +46,10 @@ class NamespaceSize:
     What one namespace holds. Where only a part was looked at, all numbers are reckoned from it; see `Snapshot.band`.
 
     Attributes:
-        stale: Past their ttl. *absent*: that say there is nothing. *foreign*: none of ours. *endless*: never expire.
+        stale: Past their ttl. *foreign*: none of ours. *endless*: never expire.
         size: Bytes in the store.
         ttl: The longest time to live of those seen, seconds; 0 if there are none.
         soonest: Seconds until the first of them is past its ttl; 0 if none is fresh.
-        load_seconds: What loading all of them took; *unknown_loads*: of how many that is not known.
         samples: A few of the keys; *biggest*: (key, bytes), the largest first.
         width: Seconds of each of the `STEPS` of *due*, from the snapshot on to the longest time left.
         due_minutes: The same by minutes, for `MINUTES`.
@@ -59,14 +58,11 @@ class NamespaceSize:
     name: str
     keys: int
     stale: int
-    absent: int
     foreign: int
     endless: int
     size: int
     ttl: float
     soonest: float
-    load_seconds: float
-    unknown_loads: int
     samples: tuple[str, ...]
     foreign_samples: tuple[str, ...]
     biggest: tuple[tuple[str, int], ...]
@@ -78,12 +74,6 @@ class NamespaceSize:
     def fresh(self) -> int:
         """How many are not past their ttl."""
         return self.keys - self.stale - self.foreign
-
-    @property
-    def mean_load_seconds(self) -> float | None:
-        """Of those that were loaded; None if none was."""
-        known = self.keys - self.foreign - self.unknown_loads
-        return self.load_seconds / known if known > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +99,32 @@ class Snapshot:
         return sum(one.keys for one in self.namespaces.values())
 
     @property
-    def size(self) -> int:
-        """Bytes of all namespaces together."""
-        return sum(one.size for one in self.namespaces.values())
-
-    @property
     def is_empty(self) -> bool:
         """Whether there is nothing but the notes of the market about its provider."""
         return all(name in NOTES for name, found in self.namespaces.items() if found.keys)
 
     def band(self, count: int) -> tuple[int, int]:
-        """
-        Between which numbers the truth lies in 95 of 100 cases, if *count* is what was reckoned.
-
-        Keys lie in a store as their hashes fall, so a part of it holds a number of them that varies as chance would
-        have it (the score interval of a Poisson count), and the less the more was looked at.
-        """
-        if self.share >= 1:
-            return count, count
-        seen, spread = count * self.share, _Z_SQUARED * (1 - self.share)
-        middle, half = seen + spread / 2, math.sqrt(spread * (seen + spread / 4))
-        return math.floor(max(0.0, middle - half) / self.share), math.ceil((middle + half) / self.share)
+        """Between which numbers the truth lies in 95 of 100 cases, if *count* is what was reckoned."""
+        return band(count, self.share)
 
     def error(self, count: int) -> float:
         """Half of the band, as a share of *count*: 0.02 is ± 2 %."""
         low, high = self.band(count)
         return (high - low) / 2 / count if count else 0.0
+
+
+def band(count: int, share: float) -> tuple[int, int]:
+    """
+    Between which numbers the truth lies in 95 of 100 cases, if *count* was reckoned from a *share* above 0.
+
+    Keys lie in a store as their hashes fall, so a part of it holds a number of them that varies as chance would have it
+    (the score interval of a Poisson count), and the less the more was looked at.
+    """
+    if share >= 1:
+        return count, count
+    seen, spread = count * share, _Z_SQUARED * (1 - share)
+    middle, half = seen + spread / 2, math.sqrt(spread * (seen + spread / 4))
+    return math.floor(max(0.0, middle - half) / share), math.ceil((middle + half) / share)
 
 
 def snapshot_of(census: Census, now: float, *, is_exact: bool, took: float = 0.0) -> Snapshot:
@@ -180,14 +170,11 @@ def _size(name: str, census: Census, rows: npt.NDArray[Any], now: float, scale: 
         name,
         keys=round(len(rows) * scale),
         stale=counted(~rows["is_foreign"] & ~is_fresh),
-        absent=counted(rows["is_absent"]),
         foreign=counted(rows["is_foreign"]),
         endless=counted(np.isinf(rows["expires_in"])),
         size=round(int(rows["size"].sum()) * scale),
         ttl=float(ttls.max()) if len(ttls) else 0.0,
         soonest=float(left.min()) if len(left) else 0.0,
-        load_seconds=float(np.nansum(ours["load_seconds"], dtype=float)) * scale,
-        unknown_loads=counted(np.isnan(ours["load_seconds"])),
         samples=tuple(sorted(census.samples.get(name, ()))),
         foreign_samples=tuple(census.foreign_samples.get(name, ())),
         biggest=tuple(census.biggest.get(name, ())),

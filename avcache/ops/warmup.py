@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.errors import InvalidInput, ProviderError
+from avcache.market.caching import ticker_of
 from avcache.market.service import Market
 from avcache.market.tickers import parse_tickers
 from avcache.ops import coverage
@@ -253,7 +254,7 @@ class Warmup:
         """The most read first, by this process; the others as they came."""
         reads: dict[str, int] = {}
         for key, number in self._cache.accesses.most_read(_POPULAR):
-            ticker = key.partition(":")[2].partition("@")[0]
+            ticker = ticker_of(key)
             reads[ticker] = reads.get(ticker, 0) + number
         return sorted(tickers, key=lambda ticker: -reads.get(ticker, 0))
 

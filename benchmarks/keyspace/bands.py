@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from avcache.backends.pattern import EVERYTHING
 from avcache.core.census import CensusTaker
 from avcache.ops.snapshot import MINUTES, Snapshot
 from avcache.runtime import Runtime
@@ -35,7 +34,8 @@ def rows(stage: Stage) -> Iterator[Row]:
         counts, minutes = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
         shares = []
         for _ in range(_SAMPLES):
-            snapshot = runtime.ops.keyspace.reckon(EVERYTHING)
+            runtime.ops.keyspace.forget()
+            snapshot = runtime.ops.keyspace.snapshot()
             check(snapshot.share < 1, "a sample")
             shares.append(snapshot.share)
             for name, fresh_until in truth.items():

@@ -132,7 +132,7 @@ class TestNamespaces:
         row = table_of(graph)["price"]
 
         assert (row["Keys"], row["1 min"], row["24 h"], row["TTL"]) == (1, 75.0, 75.0, "5 min")
-        assert row["Size"] == graph.ops.keyspace.snapshot().size > 0
+        assert row["Size"] == graph.ops.keyspace.snapshot().namespaces["price"].size > 0
 
     def test_what_is_older_than_a_window_is_not_in_it(self, graph: Graph) -> None:
         read(graph, "price:AAPL")

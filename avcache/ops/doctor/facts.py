@@ -88,12 +88,10 @@ class DoctorFacts:
     settings: SettingFacts = field(default_factory=SettingFacts)
 
 
-def hour_and_yesterday(figures: Figures) -> tuple[Mapping[str, Counts], Mapping[str, Counts]]:
+def hour_and_yesterday(figures: Figures, now: float) -> tuple[Mapping[str, Counts], Mapping[str, Counts]]:
     """The counts of the last hour and of the same hour a day before, by namespace; nothing of a time not counted."""
-    # The longer one last: what is counted between the two must not be missing from it.
-    later, day = figures.stats(_DAY - HOUR).by_namespace, figures.stats(_DAY).by_namespace
-    yesterday = {name: counts.difference(later.get(name, Counts())) for name, counts in day.items()}
-    return figures.stats(HOUR).by_namespace, yesterday
+    yesterday = figures.between(now - _DAY - HOUR, now - _DAY)
+    return figures.stats(HOUR).by_namespace, {} if yesterday is None else yesterday.by_namespace
 
 
 def _cli(address: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from avcache.backends.board import Board
+from avcache.backends.board import Board, edit
 from avcache.clock import Clock
 from avcache.errors import CacheError, InvalidInput
 from avcache.ops.jobs.job import Job, Wish, decode, encode, new_id
@@ -22,7 +22,6 @@ _MOST_LISTED: Final = 200
 _OPEN: Final = "jobs-open"
 _WISHES: Final[Mapping[bytes, Wish]] = {b"pause": "pause", b"resume": "resume", b"cancel": "cancel"}
 _POLL: Final = 0.05
-_TRIES: Final = 50
 _open_decoder = msgspec.msgpack.Decoder(dict[str, str])
 
 
@@ -103,8 +102,7 @@ class Jobs:
 
     def open(self) -> list[Job]:
         """Those that have not ended, in the order they were given in."""
-        known = self._open()[1]
-        return [job for job in self._read(sorted(known)) if not job.is_ended]
+        return [job for job in self._read(sorted(self._open())) if not job.is_ended]
 
     def latest(self, kind: str, number: int = 20) -> list[Job]:
         """The last ones of a *kind* that were given in, the newest first; those that ended a day ago are forgotten."""
@@ -154,7 +152,7 @@ class Jobs:
 
     def forget_lost(self) -> None:
         """Take from the open ones what nothing is known of: its record was evicted, say."""
-        _, known = self._open()
+        known = self._open()
         found = {job.id for job in self._read(list(known)) if not job.is_ended}
         if found != set(known):
             self._edit(lambda now: {one: kind for one, kind in now.items() if one in found or one not in known})
@@ -171,22 +169,23 @@ class Jobs:
         self._edit(added)
 
     def _edit(self, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        for _ in range(_TRIES):
-            data, known = self._open()
-            if self._board.swap(_OPEN, data, msgspec.msgpack.encode(change(known)), _KEPT):
-                return
-        raise CacheError("the list of jobs changes too fast")
+        edit(self._board, _OPEN, lambda data: msgspec.msgpack.encode(change(_kinds(data))), _KEPT)
 
-    def _open(self) -> tuple[bytes | None, dict[str, str]]:
+    def _open(self) -> dict[str, str]:
         (data,) = self._board.read([_OPEN])
-        try:
-            return data, {} if data is None else _open_decoder.decode(data)
-        except msgspec.DecodeError:
-            return data, {}
+        return _kinds(data)
 
     def _read(self, ids: list[str]) -> list[Job]:
         found = map(decode, self._board.read([_name(one) for one in ids]))
         return [job for job in found if job is not None]
+
+
+def _kinds(data: bytes | None) -> dict[str, str]:
+    """The kind of each open job, by its id."""
+    try:
+        return {} if data is None else _open_decoder.decode(data)
+    except msgspec.DecodeError:
+        return {}
 
 
 def _name(job_id: str) -> str:
