@@ -8,11 +8,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from avcache.formats import format_bytes, format_percent
-from benchmarks.console.beside import asking, resident_bytes
+from benchmarks.console.beside import asking
 from benchmarks.console.browser import open_tab
 from benchmarks.console.crowd import Seen, crowd
 from benchmarks.console.stage import Stage
 from benchmarks.report import Bar, Row, duration, none_row
+from benchmarks.workers import resident_bytes
 from tests.servers import ROOT
 
 __all__ = ["page_rows", "soak_rows", "tab_rows"]
@@ -49,8 +50,6 @@ def soak_rows(stage: Stage, tabs: int, minutes: float) -> Iterator[Row]:
     before = resident_bytes(stage.pid)
     seen = crowd(stage.port, tabs, 60 * (minutes - 1))
     after = resident_bytes(stage.pid)
-    if before is None or after is None:
-        return
     growth = after / before - 1
     what = f"resident growth, {tabs} tabs, minute 1 to {minutes:g}"
     beside = f"{format_bytes(before)} to {format_bytes(after)}, {len(seen.ticks):,} ticks"
