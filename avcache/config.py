@@ -243,10 +243,10 @@ class _MappingSource(EnvSettingsSource):
 
 def sources(env: Mapping[str, str], dotenv: Mapping[str, str]) -> dict[str, Source]:
     """Where each field of `Settings` comes from, if they are read from *env* and, for what it lacks, from *dotenv*."""
-    told: dict[str, tuple[Source, str]] = {name: (".env", value) for name, value in dotenv.items()}
-    told |= {name: ("environment", value) for name, value in env.items()}
     # An empty value counts as not given, and still hides the one of the file.
-    given: dict[str, Source] = {name.lower(): source for name, (source, value) in told.items() if value}
+    given: dict[str, Source] = {
+        name.lower(): "environment" if name in env else ".env" for name, value in {**dotenv, **env}.items() if value
+    }
     return {field: given.get(field, "default") for field in Settings.model_fields}
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "duration",
     "machine",
+    "none_row",
     "race_row",
     "rate",
     "server_version",
@@ -108,6 +109,11 @@ def race_row(what: str, samples: Mapping[str, Samples], bar: Bar, *, floor: str 
     met = bar.verdict(ratio.median if floor else own.median)
     others = ", ".join(f"{name} {duration(found.median)}" for name, found in peers.items())
     return Row(what, own.text(duration), shown, str(bar), met, others)
+
+
+def none_row(what: str, number: int, beside: str = "") -> Row:
+    """The row of what must not be at all."""
+    return Row(what, f"{number:,}", beside, "0", "**no**" if number else "yes")
 
 
 def table(rows: Iterable[Row]) -> str:

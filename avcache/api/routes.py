@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -20,7 +19,6 @@ from avcache.api.schemas import (
     ClearPlan,
     Coverage,
     Diagnosis,
-    Finding,
     Info,
     Keys,
     NamespaceStats,
@@ -31,7 +29,6 @@ from avcache.api.schemas import (
 )
 from avcache.backends.memory import CURSOR
 from avcache.errors import InvalidInput
-from avcache.formats import format_bytes
 from avcache.market.tickers import parse_tickers
 from avcache.ops.keyspace import peek_found
 from avcache.runtime import Runtime
@@ -157,25 +154,7 @@ writes = APIRouter(
 @reads.get("/info")
 def info(runtime: Wired) -> Info:
     """What the store is, and how full."""
-    found, state = runtime.cache.info(), runtime.cache.state()
-    if not found.exact and not state.is_degraded:  # too many to be counted now: as the sweep or a sample has it
-        snapshot = runtime.ops.keyspace.snapshot(max_age=5)
-        found = replace(found, keys=max(found.keys, snapshot.keys), exact=snapshot.is_exact)
-    return Info(
-        cache_type=found.kind,
-        redis_version=found.version,
-        total_keys=found.keys,
-        memory_usage=None if found.memory_bytes is None else format_bytes(found.memory_bytes),
-        connected_clients=found.clients,
-        is_redis=found.kind != "memory",
-        is_memory=found.kind == "memory",
-        memory_bytes=found.memory_bytes,
-        exact=found.exact,
-        state=state.name,
-        degraded_since=state.since if state.is_degraded else None,
-        error=state.error,
-        pending=state.pending,
-    )
+    return Info.of(runtime.cache, runtime.ops.keyspace)
 
 
 @reads.get("/keys")
@@ -221,17 +200,7 @@ def plan(
     runtime: Wired, pattern: Annotated[str, Query(description="What a clear would drop", examples=["price:*"])]
 ) -> ClearPlan:
     """What a clear would drop and what filling it again takes; touches nothing."""
-    found = runtime.ops.clearing.plan(_checked_pattern(runtime, pattern))
-    return ClearPlan(
-        pattern=found.pattern,
-        keys=found.keys,
-        exact=found.is_exact,
-        low=found.low,
-        high=found.high,
-        size_bytes=found.size,
-        refill_seconds=found.refill_seconds,
-        sample_keys=list(found.samples),
-    )
+    return ClearPlan.of(runtime.ops.clearing.plan(_checked_pattern(runtime, pattern)))
 
 
 @reads.get("/coverage")
@@ -240,31 +209,13 @@ def coverage(
     tickers: Annotated[str, Query(description="Separated by commas, at most 500", examples=["AAPL,NVDA,MSFT"])],
 ) -> Coverage:
     """How each ticker stands: fresh, expiring, stale, missing or failed."""
-    found = runtime.ops.warmup.coverage(parse_tickers(tickers))
-    return Coverage(
-        kinds=list(found.kinds),
-        states={ticker: list(states) for ticker, states in found.rows.items()},
-        reasons=dict(found.reasons),
-        covered=found.covered,
-    )
+    return Coverage.of(runtime.ops.warmup.coverage(parse_tickers(tickers)))
 
 
 @reads.get("/doctor")
 def doctor(runtime: Wired) -> Diagnosis:
     """What deserves attention, with its evidence and the step that mends it."""
-    return Diagnosis(
-        findings=[
-            Finding(
-                rule=one.rule,
-                severity=one.severity,
-                what=one.what,
-                evidence=list(one.evidence),
-                why=one.why,
-                step=one.step,
-            )
-            for one in runtime.ops.checkup.findings()
-        ]
-    )
+    return Diagnosis.of(runtime.ops.checkup.findings())
 
 
 @writes.delete("/clear", responses={202: {"model": Cleared, "description": "Accepted; Redis is away"}})

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
 from pydantic import BaseModel, Field, RootModel
+
+from avcache.formats import format_bytes
+
+if TYPE_CHECKING:
+    from avcache.core.cache import Cache
+    from avcache.ops import clear_plan, coverage, doctor
+    from avcache.ops.keyspace import Keyspace
 
 __all__ = [
     "ClearPlan",
@@ -12,8 +23,10 @@ __all__ = [
     "Finding",
     "Info",
     "Keys",
+    "NamespaceStats",
     "Problem",
     "Stats",
+    "TotalStats",
     "WarmedUp",
 ]
 
@@ -39,6 +52,29 @@ class Info(BaseModel):
     degraded_since: float | None = Field(description="Added: since when memory serves for Redis, epoch seconds")
     error: str | None = Field(description="Added: why")
     pending: int = Field(description="Added: invalidations that wait for Redis")
+
+    @classmethod
+    def of(cls, cache: Cache, keyspace: Keyspace) -> Self:
+        """The store of *cache*; with too many keys to be counted now, their number as the sweep or a sample has it."""
+        found, state = cache.info(), cache.state()
+        if not found.exact and not state.is_degraded:
+            snapshot = keyspace.snapshot(max_age=5)
+            found = replace(found, keys=max(found.keys, snapshot.keys), exact=snapshot.is_exact)
+        return cls(
+            cache_type=found.kind,
+            redis_version=found.version,
+            total_keys=found.keys,
+            memory_usage=None if found.memory_bytes is None else format_bytes(found.memory_bytes),
+            connected_clients=found.clients,
+            is_redis=found.kind != "memory",
+            is_memory=found.kind == "memory",
+            memory_bytes=found.memory_bytes,
+            exact=found.exact,
+            state=state.name,
+            degraded_since=state.since if state.is_degraded else None,
+            error=state.error,
+            pending=state.pending,
+        )
 
 
 class Keys(BaseModel):
@@ -82,6 +118,19 @@ class ClearPlan(BaseModel):
     refill_seconds: float | None = Field(description="What loading them took; null where no entry knows")
     sample_keys: list[str] = Field(max_length=20)
 
+    @classmethod
+    def of(cls, found: clear_plan.ClearPlan) -> Self:
+        return cls(
+            pattern=found.pattern,
+            keys=found.keys,
+            exact=found.is_exact,
+            low=found.low,
+            high=found.high,
+            size_bytes=found.size,
+            refill_seconds=found.refill_seconds,
+            sample_keys=list(found.samples),
+        )
+
 
 class Coverage(BaseModel):
     """How tickers stand in each kind."""
@@ -90,6 +139,15 @@ class Coverage(BaseModel):
     states: dict[str, list[str]] = Field(description="By ticker: fresh, expiring, stale, missing or failed")
     reasons: dict[str, str] = Field(description="By ticker, why it failed")
     covered: int = Field(description="How many tickers are fresh in every kind")
+
+    @classmethod
+    def of(cls, found: coverage.Coverage) -> Self:
+        return cls(
+            kinds=list(found.kinds),
+            states={ticker: list(states) for ticker, states in found.rows.items()},
+            reasons=dict(found.reasons),
+            covered=found.covered,
+        )
 
 
 class Finding(BaseModel):
@@ -107,6 +165,22 @@ class Diagnosis(BaseModel):
     """What the doctor finds, most severe first."""
 
     findings: list[Finding]
+
+    @classmethod
+    def of(cls, found: Iterable[doctor.Finding]) -> Self:
+        return cls(
+            findings=[
+                Finding(
+                    rule=one.rule,
+                    severity=one.severity,
+                    what=one.what,
+                    evidence=list(one.evidence),
+                    why=one.why,
+                    step=one.step,
+                )
+                for one in found
+            ]
+        )
 
 
 class Cleared(BaseModel):

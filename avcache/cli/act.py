@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from avcache.cli.exits import FAILED
 from avcache.cli.output import console, note, plain, print_json, print_table
-from avcache.cli.place import CONSOLE, Json, Place, Plan, Url, Warmed, place_of, tickers_of
+from avcache.cli.place import CONSOLE, Json, Place, Url, Warmed, place_of, tickers_of
 from avcache.errors import CacheError, InvalidInput
 from avcache.formats import format_bytes, format_count, format_seconds
+
+if TYPE_CHECKING:
+    from avcache.api.schemas import ClearPlan
 
 __all__ = ["clear", "warmup"]
 
@@ -29,7 +33,7 @@ def clear(
     place = place_of(url)
     plan = place.plan(pattern)
     note(_said(plan))
-    if not yes and plan.is_exact and not plan.keys:
+    if not yes and plan.exact and not plan.keys:
         dropped = None
     elif not yes and not _confirmed():
         note("Nothing was cleared.")
@@ -37,11 +41,11 @@ def clear(
     else:
         dropped = place.clear(pattern, reason)
     if json:
-        result = None if dropped is None else {"keys": dropped.keys, "pending": dropped.is_pending}
+        result = None if dropped is None else {"keys": int(dropped), "pending": dropped.pending}
         print_json({"plan": _record(plan), "cleared": result, "reason": reason})
     elif dropped is not None:
-        pending = "; Redis is away, and will be told before it is read again" if dropped.is_pending else ""
-        note(f"Cleared {format_count(dropped.keys)} keys matching {pattern}{pending}.")
+        pending = "; the rest goes before it is read again" if dropped.pending else ""
+        note(f"Cleared {format_count(dropped)} keys matching {pattern}{pending}.")
 
 
 def warmup(
@@ -68,18 +72,15 @@ def warmup(
 
 def _warm(place: Place, wanted: tuple[str, ...], outcomes: list[Warmed]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    warming = place.warm(wanted)
     screen = console(is_error=True)
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    with (
+        Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress,
+        closing(place.warm(wanted)) as warming,
+    ):
         task = progress.add_task("Warming up", total=len(wanted))
-        try:
-            for outcome in warming:
-                outcomes.append(outcome)
-                progress.update(task, advance=1, description=plain(outcome.ticker))
-        finally:
-            close = getattr(warming, "close", None)
-            if close is not None:
-                close()
+        for outcome in warming:
+            outcomes.append(outcome)
+            progress.update(task, advance=1, description=plain(outcome.ticker))
 
 
 def _tell(wanted: tuple[str, ...], outcomes: list[Warmed], *, json: bool) -> None:
@@ -93,19 +94,27 @@ def _tell(wanted: tuple[str, ...], outcomes: list[Warmed], *, json: bool) -> Non
     print_table(["Ticker", "Outcome", ("Took", "right"), "Why"], rows, title=title)
 
 
-def _said(plan: Plan) -> str:
-    count = f"{'' if plan.is_exact else 'At least '}{format_count(plan.keys)} keys match {plan.pattern}"
+def _said(plan: ClearPlan) -> str:
+    count = f"{'' if plan.exact else 'At least '}{format_count(plan.keys)} keys match {plan.pattern}"
     facts = [
-        "" if plan.size is None else format_bytes(plan.size),
+        format_bytes(plan.size_bytes),
         "" if plan.refill_seconds is None else f"{format_seconds(plan.refill_seconds)} to load again",
     ]
-    more = f" and {format_count(plan.keys - len(plan.samples))} more" if plan.keys > len(plan.samples) else ""
-    samples = f": {', '.join(plan.samples)}{more}" if plan.samples else ""
+    unnamed = plan.keys - len(plan.sample_keys)
+    more = f" and {format_count(unnamed)} more" if unnamed > 0 else ""
+    samples = f": {', '.join(plan.sample_keys)}{more}" if plan.sample_keys else ""
     return "; ".join(filter(None, [count, *facts])) + samples
 
 
-def _record(plan: Plan) -> dict[str, object]:
-    return {("exact" if name == "is_exact" else name): value for name, value in asdict(plan).items()}
+def _record(plan: ClearPlan) -> dict[str, object]:
+    return {
+        "pattern": plan.pattern,
+        "keys": plan.keys,
+        "exact": plan.exact,
+        "size": plan.size_bytes,
+        "refill_seconds": plan.refill_seconds,
+        "samples": plan.sample_keys,
+    }
 
 
 def _confirmed() -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import typer
 
 from avcache.cli.exits import FAILED
@@ -19,7 +17,7 @@ def doctor(*, url: Url = CONSOLE, json: Json = False) -> None:
     """What is wrong with the cache or its server, and the step that mends it; ends with 1 if there is a problem."""
     found = place_of(url).findings()
     if json:
-        print_json({"findings": [asdict(one) for one in found]})
+        print_json({"findings": [one.model_dump() for one in found]})
     elif found:
         rows = [(one.severity, f"{one.what} ({'; '.join(one.evidence)})", one.why, one.step) for one in found]
         print_table(["", "What", "Why it matters", "Step"], rows)

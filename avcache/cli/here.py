@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Final
 
+from avcache.api.schemas import ClearPlan, Coverage, Diagnosis, Finding, Info
+from avcache.backends.base import Cleared
 from avcache.cli.exits import Failed
-from avcache.cli.place import Dropped, Found, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
+from avcache.cli.place import KeyRow, Keys, Sizes, Warmed
 from avcache.core.peek import Peek
-from avcache.formats import format_bytes
 from avcache.runtime import Runtime
 
 __all__ = ["Here"]
@@ -27,22 +28,7 @@ class Here:
         self._ops = wired.ops
 
     def info(self) -> Mapping[str, object]:
-        found, state = self._cache.info(), self._cache.state()
-        return {
-            "cache_type": found.kind,
-            "redis_version": found.version,
-            "total_keys": found.keys,
-            "memory_usage": None if found.memory_bytes is None else format_bytes(found.memory_bytes),
-            "connected_clients": found.clients,
-            "is_redis": found.kind != "memory",
-            "is_memory": found.kind == "memory",
-            "memory_bytes": found.memory_bytes,
-            "exact": found.exact,
-            "state": state.name,
-            "degraded_since": state.since if state.is_degraded else None,
-            "error": state.error,
-            "pending": state.pending,
-        }
+        return Info.of(self._cache, self._ops.keyspace).model_dump()
 
     def keys(self, pattern: str, limit: int) -> Keys:
         page = self._ops.keyspace.find(pattern)
@@ -65,18 +51,17 @@ class Here:
         ]
         return rows, snapshot.is_exact
 
-    def plan(self, pattern: str) -> Plan:
-        found = self._ops.clearing.plan(pattern)
-        return Plan(found.pattern, found.keys, found.is_exact, found.size, found.refill_seconds, found.samples)
+    def plan(self, pattern: str) -> ClearPlan:
+        return ClearPlan.of(self._ops.clearing.plan(pattern))
 
-    def clear(self, pattern: str, reason: str) -> Dropped:
+    def clear(self, pattern: str, reason: str) -> Cleared:
         cleared = self._ops.clearing.clear(pattern, actor=_ACTOR, reason=reason)
         if cleared.pending:
             # What is pending is remembered by the process that accepted it, and this one is about to end.
             raise Failed("the server went away: it was not told of all of this; run it again when it is back")
-        return Dropped(int(cleared), is_pending=False)
+        return cleared
 
-    def warm(self, tickers: Sequence[str]) -> Iterator[Warmed]:
+    def warm(self, tickers: Sequence[str]) -> Generator[Warmed]:
         job, told = self._ops.warmup.start(tickers, actor=_ACTOR), set[str]()
         try:
             is_over = False
@@ -91,16 +76,11 @@ class Here:
                 job.cancel()
                 job.wait(_LAST_TICKERS)
 
-    def coverage(self, tickers: Sequence[str]) -> Standing:
-        found = self._ops.warmup.coverage(tickers)
-        rows = tuple(Stand(ticker, states, found.reasons.get(ticker, "")) for ticker, states in found.rows.items())
-        return Standing(found.kinds, rows, found.covered)
+    def coverage(self, tickers: Sequence[str]) -> Coverage:
+        return Coverage.of(self._ops.warmup.coverage(tickers))
 
-    def findings(self) -> list[Found]:
-        return [
-            Found(one.severity, one.what, tuple(one.evidence), one.why, one.step)
-            for one in self._ops.checkup.findings()
-        ]
+    def findings(self) -> list[Finding]:
+        return Diagnosis.of(self._ops.checkup.findings()).findings
 
 
 def _row(peek: Peek) -> KeyRow:

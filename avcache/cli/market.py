@@ -81,16 +81,13 @@ def coverage(
 ) -> None:
     """How each ticker stands in the cache: fresh, stale, missing…"""
     found = place_of(url).coverage(tickers_of(words or [universes().default]))
+    rows = {ticker: (*states, found.reasons.get(ticker, "")) for ticker, states in found.states.items()}
     if json:
-        rows = {
-            row.ticker: dict(zip((*found.kinds, "reason"), (*row.states, row.reason), strict=True))
-            for row in found.rows
-        }
-        print_json({"covered": found.covered, "of": len(found.rows), "tickers": rows})
+        records = {ticker: dict(zip((*found.kinds, "reason"), row, strict=True)) for ticker, row in rows.items()}
+        print_json({"covered": found.covered, "of": len(rows), "tickers": records})
         return
-    title = f"{found.covered} of {len(found.rows)} tickers are in the cache"
-    rows_shown = [(row.ticker, *row.states, row.reason) for row in found.rows]
-    print_table(["Ticker", *found.kinds, "Why"], rows_shown, title=title)
+    title = f"{found.covered} of {len(rows)} tickers are in the cache"
+    print_table(["Ticker", *found.kinds, "Why"], [(ticker, *row) for ticker, row in rows.items()], title=title)
 
 
 def _wired() -> Runtime:

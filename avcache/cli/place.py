@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol, TypeAlias
 
 import typer
 
 from avcache import runtime
+from avcache.backends.base import Cleared
 from avcache.cli.exits import NothingThere
 from avcache.market.tickers import parse_tickers
 from avcache.market.universe import Universes, load_universes
 from avcache.runtime import Runtime
 
+if TYPE_CHECKING:
+    from avcache.api.schemas import ClearPlan, Coverage, Finding
+
 __all__ = [
     "CONSOLE",
-    "Dropped",
-    "Found",
     "Json",
     "KeyRow",
     "Keys",
     "Place",
-    "Plan",
     "Sizes",
-    "Stand",
-    "Standing",
     "Url",
     "Warmed",
     "connected",
@@ -73,26 +72,6 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a clear would drop: *keys*, at least unless that *is_exact*. Bytes and seconds are None if not known."""
-
-    pattern: str
-    keys: int
-    is_exact: bool
-    size: int | None
-    refill_seconds: float | None
-    samples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """How many keys went. *is_pending*: the store was away; it will be told before it is read again."""
-
-    keys: int
-    is_pending: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Warmed:
     """What became of one ticker: `loaded`, `fresh` (so it was found), `cached` (one of these) or `failed`, and why."""
 
@@ -100,35 +79,6 @@ class Warmed:
     result: Literal["loaded", "fresh", "cached", "failed"]
     seconds: float | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """How one ticker stands in each kind, and why it failed."""
-
-    ticker: str
-    states: tuple[str, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How tickers stand in each of *kinds*; *covered* of them well in all."""
-
-    kinds: tuple[str, ...]
-    rows: tuple[Stand, ...]
-    covered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the doctor found: a `problem`, a `warning` or an `advice`, and the step that mends it."""
-
-    severity: str
-    what: str
-    evidence: tuple[str, ...]
-    why: str
-    step: str
 
 
 class Place(Protocol):
@@ -143,19 +93,19 @@ class Place(Protocol):
     def sizes(self) -> tuple[list[Sizes], bool]:
         """Return what each namespace takes, and whether all of the cache was looked at."""
 
-    def plan(self, pattern: str) -> Plan:
+    def plan(self, pattern: str) -> ClearPlan:
         """Look what a clear would drop; touches nothing."""
 
-    def clear(self, pattern: str, reason: str) -> Dropped:
+    def clear(self, pattern: str, reason: str) -> Cleared:
         """Drop what matches."""
 
-    def warm(self, tickers: Sequence[str]) -> Iterator[Warmed]:
-        """Load what is not fresh, and yield what became of each ticker; closing the iterator stops it."""
+    def warm(self, tickers: Sequence[str]) -> Generator[Warmed]:
+        """Load what is not fresh, and yield what became of each ticker; closing the generator stops it."""
 
-    def coverage(self, tickers: Sequence[str]) -> Standing:
+    def coverage(self, tickers: Sequence[str]) -> Coverage:
         """How each of *tickers* stands."""
 
-    def findings(self) -> list[Found]:
+    def findings(self) -> list[Finding]:
         """What deserves attention, most severe first."""
 
 

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import http.client
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from pydantic import BaseModel, ValidationError
+
+from avcache.api.schemas import (
+    Cleared,
+    ClearPlan,
+    Coverage,
+    Diagnosis,
+    Finding,
+    NamespaceStats,
+    Problem,
+    Stats,
+    TotalStats,
+    WarmedUp,
+)
+from avcache.api.schemas import Keys as KeysPage
+from avcache.backends import base
 from avcache.cli.exits import Busy, Failed, NothingThere
-from avcache.cli.place import Dropped, Found, KeyRow, Keys, Plan, Sizes, Stand, Standing, Warmed
+from avcache.cli.place import KeyRow, Keys, Sizes, Warmed
 from avcache.errors import InvalidInput
 
 __all__ = ["Remote"]
 
+Answer = TypeVar("Answer", bound=BaseModel)
 _PATH: Final = "/api/v1/cache/"
 _PATIENCE: Final = 15.0
-_WARMUP_PATIENCE: Final = 620.0
+_LONG_PATIENCE: Final = 620.0
+"""For what waits until all is done: a console gives up on a clear after 120 s, on a warm-up after 600."""
+
 _BATCH: Final = 4
 """Tickers of one warm-up: as many as the console loads at a time. Between two of them it can be stopped."""
-_PAGE: Final = 10_000
 _MOST_SAID: Final = 120
 
 
@@ -34,90 +51,72 @@ class Remote:
         self._parts = _address(url)
 
     def info(self) -> Mapping[str, object]:
-        return self._ask("GET", "info", wanted=("cache_type",))
+        return self._ask("GET", "info", _Info).model_dump()
 
     def keys(self, pattern: str, limit: int) -> Keys:
-        names, is_exact = self._names(pattern, limit)
-        return Keys(tuple(map(KeyRow, names[:limit])), len(names), is_exact)
+        found, query = set[str](), {"pattern": pattern, "limit": str(limit)}
+        while True:
+            page = self._ask("GET", "keys", KeysPage, query)
+            found.update(page.keys)
+            if not page.cursor or len(found) >= limit:
+                return Keys(tuple(map(KeyRow, sorted(found)[:limit])), len(found), not page.cursor)
+            query["cursor"] = page.cursor
 
     def sizes(self) -> tuple[list[Sizes], bool]:
-        answer = self._ask("GET", "stats", wanted=("total",))
-        total = answer.pop("total")
+        answer = self._ask("GET", "stats", Stats).root
         rows = [
-            Sizes(name, found["count"], None, None, None, tuple(found["sample_keys"]))
+            Sizes(name, found.count, None, None, None, tuple(found.sample_keys))
             for name, found in sorted(answer.items())
+            if isinstance(found, NamespaceStats)
         ]
-        return rows, bool(total["exact"])
+        total = answer.get("total")
+        return rows, isinstance(total, TotalStats) and total.exact
 
-    def plan(self, pattern: str) -> Plan:
-        found = self._ask("GET", "plan", {"pattern": pattern}, wanted=("keys", "exact", "sample_keys"))
-        facts = (found["keys"], bool(found["exact"]), found["size_bytes"], found["refill_seconds"])
-        return Plan(found["pattern"], *facts, tuple(found["sample_keys"]))
+    def plan(self, pattern: str) -> ClearPlan:
+        return self._ask("GET", "plan", ClearPlan, {"pattern": pattern})
 
-    def clear(self, pattern: str, reason: str) -> Dropped:
+    def clear(self, pattern: str, reason: str) -> base.Cleared:
         given = {"pattern": pattern} | ({"reason": reason} if reason else {})
-        answer = self._ask("DELETE", "clear", given, wanted=("keys_cleared", "pending"))
-        return Dropped(int(answer["keys_cleared"]), bool(answer["pending"]))
+        answer = self._ask("DELETE", "clear", Cleared, given, patience=_LONG_PATIENCE)
+        return base.Cleared(answer.keys_cleared, pending=answer.pending)
 
-    def warm(self, tickers: Sequence[str]) -> Iterator[Warmed]:
+    def warm(self, tickers: Sequence[str]) -> Generator[Warmed]:
         for start in range(0, len(tickers), _BATCH):
-            batch = tickers[start : start + _BATCH]
-            wanted, query = ("tickers", "failures"), {"tickers": ",".join(batch)}
-            answer = self._ask("POST", "warmup", query, wanted=wanted, patience=_WARMUP_PATIENCE)
-            for ticker in answer["tickers"]:
-                reason = answer["failures"].get(ticker)
+            query = {"tickers": ",".join(tickers[start : start + _BATCH])}
+            answer = self._ask("POST", "warmup", WarmedUp, query, patience=_LONG_PATIENCE)
+            for ticker in answer.tickers:
+                reason = answer.failures.get(ticker)
                 yield Warmed(ticker, "cached") if reason is None else Warmed(ticker, "failed", reason=reason)
 
-    def coverage(self, tickers: Sequence[str]) -> Standing:
-        found = self._ask("GET", "coverage", {"tickers": ",".join(tickers)}, wanted=("kinds", "states", "reasons"))
-        rows = tuple(
-            Stand(ticker, tuple(states), found["reasons"].get(ticker, "")) for ticker, states in found["states"].items()
-        )
-        return Standing(tuple(found["kinds"]), rows, int(found["covered"]))
+    def coverage(self, tickers: Sequence[str]) -> Coverage:
+        return self._ask("GET", "coverage", Coverage, {"tickers": ",".join(tickers)})
 
-    def findings(self) -> list[Found]:
-        answer = self._ask("GET", "doctor", wanted=("findings",))
-        return [
-            Found(one["severity"], one["what"], tuple(one["evidence"]), one["why"], one["step"])
-            for one in answer["findings"]
-        ]
-
-    def _names(self, pattern: str, limit: int | None = None) -> tuple[list[str], bool]:
-        """The keys that match, sorted, and whether these are all; about *limit* of them, None for no limit."""
-        found, cursor = set[str](), ""
-        while True:
-            query = {"pattern": pattern, "limit": str(min(limit or _PAGE, _PAGE)), "cursor": cursor}
-            given = {name: value for name, value in query.items() if value}
-            answer = self._ask("GET", "keys", given, wanted=("keys", "cursor"))
-            found.update(answer["keys"])
-            cursor = answer["cursor"] or ""
-            if not cursor or (limit is not None and len(found) >= limit):
-                return sorted(found), not cursor
+    def findings(self) -> list[Finding]:
+        return self._ask("GET", "doctor", Diagnosis).findings
 
     def _ask(
         self,
         method: str,
         call: str,
+        wanted: type[Answer],
         query: Mapping[str, str] | None = None,
         *,
-        wanted: Sequence[str],
         patience: float = _PATIENCE,
-    ) -> dict[str, Any]:
-        """The answer, which has all that is *wanted*; *patience* is in seconds."""
+    ) -> Answer:
+        """The answer to a call; *patience* is in seconds."""
         status, body = self._exchange(method, f"{_PATH}{call}?{urlencode(query or {})}".rstrip("?"), patience)
         try:
-            answer = json.loads(body)
-        except ValueError:
-            answer = None
-        is_fine = status < HTTPStatus.MULTIPLE_CHOICES
-        if not isinstance(answer, dict) or not answer.keys() >= set(wanted if is_fine else ("detail",)):
+            if status < HTTPStatus.MULTIPLE_CHOICES:
+                return wanted.model_validate_json(body)
+            detail = Problem.model_validate_json(body).detail
+        except ValidationError:
             said = body[:_MOST_SAID].decode(errors="replace").strip()
-            raise NothingThere(f"what answers at {self._url} is no console, or wants nothing of this: {status} {said}")
-        if is_fine:
-            return answer
+            raise NothingThere(
+                f"what answers at {self._url} is no console, or wants nothing of this: {status} {said}"
+            ) from None
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            raise Unfit(str(answer["detail"]))
-        raise (Busy if status == HTTPStatus.CONFLICT else Failed)(f"the console refuses ({status}): {answer['detail']}")
+            raise Unfit(detail)
+        raise (Busy if status == HTTPStatus.CONFLICT else Failed)(f"the console refuses ({status}): {detail}")
 
     def _exchange(self, method: str, target: str, patience: float) -> tuple[int, bytes]:
         # http.client asks no proxy and follows no redirect: the token goes to the address that was given, or nowhere.
@@ -147,6 +146,10 @@ def _address(url: str) -> SplitResult:
     if not (has_place and is_clean) or parts.query or parts.fragment or parts.username is not None:
         raise InvalidInput("url", url, "http://host:port or https://host:port")
     return parts
+
+
+class _Info(BaseModel, extra="allow"):
+    cache_type: str
 
 
 class Unfit(InvalidInput):

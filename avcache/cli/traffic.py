@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["KINDS", "READS_PER_HOUR", "Kind", "Read", "Team", "popularity"]
+__all__ = ["KINDS", "Kind", "Read", "Team", "popularity"]
 
 Kind: TypeAlias = Literal["price", "momentum", "portfolio"]
 KINDS: Final[tuple[Kind, ...]] = ("price", "momentum", "portfolio")
-READS_PER_HOUR: Final[Mapping[Kind, float]] = MappingProxyType({"price": 300.0, "momentum": 24.0, "portfolio": 10.0})
+_READS_PER_HOUR: Final[Mapping[Kind, float]] = MappingProxyType({"price": 300.0, "momentum": 24.0, "portfolio": 10.0})
 """
 Of one analyst: a watch list that looks at a price every 12 seconds, a score opened every two and a half minutes, a
 portfolio every six minutes.
@@ -45,20 +45,18 @@ class Team:
 
     tickers: tuple[str, ...]
     analysts: int = 12
-    portfolios: int = _PORTFOLIOS
-    reads_per_hour: Mapping[Kind, float] = field(default_factory=lambda: READS_PER_HOUR)
 
     def rate(self, kind: Kind) -> float:
         """Reads of a *kind* by all of them, per second."""
-        return self.analysts * self.reads_per_hour[kind] / _HOUR
+        return self.analysts * _READS_PER_HOUR[kind] / _HOUR
 
     def items(self, kind: Kind) -> int:
         """How many different ones of a *kind* there are."""
-        return self.portfolios if kind == "portfolio" else len(self.tickers)
+        return _PORTFOLIOS if kind == "portfolio" else len(self.tickers)
 
     def holdings(self, number: int) -> dict[str, float]:
         """What the *number*-th portfolio holds: the favourites of all, and a share of the others."""
-        held = dict.fromkeys((*self.tickers[:_EVERYBODY_HOLDS], *self.tickers[number :: self.portfolios]))
+        held = dict.fromkeys((*self.tickers[:_EVERYBODY_HOLDS], *self.tickers[number::_PORTFOLIOS]))
         return dict.fromkeys(held, 10.0 * (number + 1))
 
     def reads(self, chance: Random, seconds: float = math.inf) -> Iterator[Read]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from avcache.clock import Clock
@@ -61,9 +62,15 @@ class ReplayedSample:
 
     def current(self) -> SampleDay:
         """Return the sample as it is known today."""
-        now, sessions = self._clock(), self._sample.history(self.benchmark).prices.index[-REPLAYED:]
-        at = position(now, self._days_per_minute, len(sessions))
-        return SampleDay(self._sample, sessions[at.session].date().isoformat(), at.lap, now)
+        now = self._clock()
+        at = position(now, self._days_per_minute, len(self._days))
+        return SampleDay(self._sample, self._days[at.session], at.lap, now)
+
+    @cached_property
+    def _days(self) -> list[str]:
+        """Those of a lap, ISO dates; every operation asks for its own."""
+        sessions = self._sample.history(self.benchmark).prices.index[-REPLAYED:]
+        return [session.date().isoformat() for session in sessions]
 
     def histories(self, tickers: Sequence[str]) -> dict[str, PriceHistory | ProviderError]:
         """Return the prices of each of *tickers* up to today, or that it is `unknown`."""
@@ -87,20 +94,13 @@ class SampleDay:
     lap: int
     now: float
 
-    @property
-    def name(self) -> str:
-        """That of the sample."""
-        return self.sample.name
+    name = SampleProvider.name
+    benchmark = SampleProvider.benchmark
 
     @property
     def edition(self) -> str:
         """What is cached of another lap is a miss in this one: it may know days that are yet to come."""
         return f"{self.name}@{self.lap}"
-
-    @property
-    def benchmark(self) -> str:
-        """That of the sample."""
-        return self.sample.benchmark
 
     @property
     def label(self) -> str:

@@ -1,17 +1,15 @@
-"""What else is felt while the tabs tick: how fast REST answers, and how much memory the console holds."""
+"""What else is felt while the tabs tick: how fast REST answers."""
 
 from __future__ import annotations
 
 import http.client
 import multiprocessing
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-__all__ = ["Answers", "asking", "resident_bytes"]
+__all__ = ["Answers", "asking"]
 
 _EVERY = 0.05
 _TIMEOUT = 30.0
@@ -56,11 +54,3 @@ def _ask(port: int, boss: Connection) -> None:
         time.sleep(max(0.0, _EVERY - taken[-1]))
     boss.recv()
     boss.send(taken)
-
-
-def resident_bytes(pid: int) -> int | None:
-    """Memory that the process holds; None where the system does not say (other than Linux)."""
-    if sys.platform != "linux":
-        return None
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096

@@ -11,16 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcache.runtime import Runtime
-from benchmarks.data import SCORE
+from benchmarks.keyspace.fill import PREFIX, fill
 from benchmarks.stores import own
 from tests.servers import ConsoleServer, RealServer
 
 __all__ = ["Stage", "staged"]
 
-_PREFIX = "bench:"
-_BATCH = 1_000
-_SHARES = {"note": 0.5, "user": 0.3, "report": 0.15, "quote": 0.04, "index": 0.01}
-_TTLS = (1_800.0, 7_200.0)
 _READS_PER_SECOND = 20.0
 
 
@@ -37,21 +33,12 @@ class Stage:
 def staged(keys: int) -> Iterator[Stage]:
     """A console on a store of *keys* entries and the bundled tickers, read by another process' worth of callers."""
     with tempfile.TemporaryDirectory(prefix="avcbench-") as folder, RealServer() as server:
-        env = {"REDIS_ENABLED": "true", "REDIS_URL": server.url, "REDIS_PREFIX": _PREFIX}
-        with own(server.url, _PREFIX) as runtime:
-            _fill(runtime, keys)
+        env = {"REDIS_ENABLED": "true", "REDIS_URL": server.url, "REDIS_PREFIX": PREFIX}
+        fill(server.url, keys)
+        with own(server.url, PREFIX) as runtime:
+            runtime.ops.warmup.start(runtime.market.universes.get(runtime.market.universes.default)).wait(60)
             with ConsoleServer(Path(folder), env) as console, _reading(runtime):
                 yield Stage(console, server.url)
-
-
-def _fill(runtime: Runtime, keys: int) -> None:
-    runtime.ops.warmup.start(runtime.market.universes.get(runtime.market.universes.default)).wait(60)
-    chance = random.Random(7)  # noqa: S311 - no secret
-    for namespace, share in _SHARES.items():
-        number = round(keys * share)
-        for first in range(0, number, _BATCH):
-            batch = {f"{namespace}:{at:07}": SCORE for at in range(first, min(number, first + _BATCH))}
-            runtime.cache.set_many(batch, ttl=chance.uniform(*_TTLS))
 
 
 @contextmanager

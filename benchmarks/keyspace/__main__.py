@@ -8,10 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.keyspace import bands, disturbance, looks
+from benchmarks.keyspace import bands, disturbance, looks, whatif
 from benchmarks.keyspace.calm import await_calm
 from benchmarks.keyspace.fill import KEYS
-from benchmarks.keyspace.replay import replay_rows
 from benchmarks.keyspace.stage import Stage, staged
 from benchmarks.report import Row, machine, server_version, short_table
 
@@ -22,7 +21,7 @@ GROUPS: Mapping[str, Callable[[Stage], Iterator[Row]]] = {
     "bands": bands.rows,
     "commands": looks.command_rows,
     "flat": looks.flat_rows,
-    "whatif": replay_rows,
+    "whatif": whatif.rows,
 }
 _LEAST = 20_000
 """Below, a store is looked at as a whole: no sample, no sweep."""

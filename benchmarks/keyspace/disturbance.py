@@ -13,7 +13,7 @@ from benchmarks.keyspace.fill import PREFIX, fill_prefix
 from benchmarks.keyspace.neighbour import Neighbour, neighbour
 from benchmarks.keyspace.stage import Stage, check, median_row
 from benchmarks.measure import Samples
-from benchmarks.report import Bar, Row, duration
+from benchmarks.report import Bar, Row, duration, none_row
 from benchmarks.stores import raw_client
 
 __all__ = ["clear_rows", "sweep_rows"]
@@ -84,10 +84,10 @@ def clear_rows(stage: Stage) -> Iterator[Row]:
             _cancel(stage, found)
     what = f"clear {keys:,} of {stage.filled.keys:,} keys"
     in_force = f"{_ROUNDS} × {keys:,} reads; in force after {Samples(tuple(found.in_force)).text(duration)}"
-    yield _none(f"{what}: old values read by another runtime from then on", found.old, in_force)
+    yield none_row(f"{what}: old values read by another runtime from then on", found.old, in_force)
     yield median_row(f"{what}: swept after", Samples(tuple(found.swept)), Bar(10.0))
     yield median_row(f"{what}: cancelled while it sweeps, after", Samples(tuple(found.cancelled)), Bar(1.0))
-    yield _none("counts that are not exact", found.wrong, f"{_ROUNDS} full clears, {_ROUNDS} cancelled ones")
+    yield none_row("counts that are not exact", found.wrong, f"{_ROUNDS} full clears, {_ROUNDS} cancelled ones")
     yield _felt(f"a clear of {keys:,}", found.idle, found.busy)
 
 
@@ -166,10 +166,6 @@ def _felt(what: str, idle: list[float], busy: list[float]) -> Row:
     return Row(
         f"another client's GET during {what}: p99 over idle", value, beside, str(_MORE), _MORE.verdict(more.median)
     )
-
-
-def _none(what: str, number: int, beside: str) -> Row:
-    return Row(what, f"{number}", beside, "0", "**no**" if number else "yes")
 
 
 def _signed(seconds: float) -> str:

@@ -113,11 +113,11 @@ class Slow(MemoryProvider):
 def test_a_warm_up_that_is_left_is_stopped(on_redis: Runtime) -> None:
     slow = Slow(SAMPLE_25)
     vars(on_redis)["provider"] = slow
-    warming = iter(Here(on_redis).warm(SAMPLE_25))
+    warming = Here(on_redis).warm(SAMPLE_25)
     first = next(warming)
 
     threading.Timer(0.05, slow.go.set).start()
-    warming.close()  # type: ignore[attr-defined]
+    warming.close()
 
     job = on_redis.ops.warmup.latest
     assert first.ticker == SAMPLE_25[0]

@@ -108,7 +108,7 @@ def test_what_is_popular_is_read_by_zipf() -> None:
 
 
 def test_every_portfolio_holds_something_else() -> None:
-    held = [TEAM.holdings(number) for number in range(TEAM.portfolios)]
+    held = [TEAM.holdings(number) for number in range(TEAM.items("portfolio"))]
 
-    assert len({portfolio_key(one) for one in held}) == TEAM.portfolios
+    assert len({portfolio_key(one) for one in held}) == TEAM.items("portfolio")
     assert {ticker for one in held for ticker in one} == set(SAMPLE_25)

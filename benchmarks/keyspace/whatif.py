@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import statistics
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
 from avcache.core.accesses import HIT, LOAD, Columns
 from avcache.ops.whatif import what_if
+from benchmarks.keyspace.stage import Stage, check, median_row
+from benchmarks.measure import Samples
+from benchmarks.report import Bar, Row
 
-__all__ = ["TTLS", "day", "measure_what_if"]
+__all__ = ["rows"]
 
-TTLS = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0)
+_TTLS = (60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0)
 _ACCESSES, _KEYS = 1_000_000, 15_000
 _SKEW = 0.9
 _HOURS = 6.5
 _LOAD_EVERY = 10
 _ROUNDS = 5
+_BAR = Bar(1.0)
 
 
-def measure_what_if() -> float:
-    """Seconds, in the median of 5, for a million accesses and `TTLS`. Raises `ValueError` if a read is lost."""
-    columns = day()
-    taken = []
+def rows(_stage: Stage) -> Iterator[Row]:
+    """One, of accesses that are made up: the store is not asked. Raises `ValueError` if a read is lost."""
+    columns, taken = _day(), list[float]()
     for _ in range(_ROUNDS):
         begun = time.perf_counter()
-        found = what_if(columns, TTLS)
+        found = what_if(columns, _TTLS)
         taken.append(time.perf_counter() - begun)
-        if found.reads != int((columns.kinds != LOAD).sum()) or len(found.rows) != len(TTLS):
-            raise ValueError(f"{found.reads} reads replayed")
-    return statistics.median(taken)
+        check(found.reads == int((columns.kinds != LOAD).sum()) and len(found.rows) == len(_TTLS), "all reads replayed")
+    what = f"what-if: {_ACCESSES:,} accesses under {len(_TTLS)} ttls"
+    yield median_row(what, Samples(tuple(taken)), _BAR)
 
 
-def day() -> Columns:
+def _day() -> Columns:
     """
     A million reads of 15,000 keys in the hours of a trading day; how often each is read falls with its rank to the
     power of 0.9 (Zipf). Every tenth is a load besides.
