@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from avcache.market.scoring import Score
@@ -32,7 +34,7 @@ def score_details(cached: CachedScores, ticker: str, span: str) -> None:
     source = get_runtime().market.label
     st.subheader(literal(f"{ticker} {strength(score)}"))
     aging_caption(cached.entries[ticker], lambda aged, now: freshness(score, aged, source, now, session))
-    _prices(score, span)
+    _prices(score, cached.tickers, span)
     made, measured = st.columns([5, 4], gap="medium")
     with made:
         _parts(score)
@@ -40,7 +42,7 @@ def score_details(cached: CachedScores, ticker: str, span: str) -> None:
         _measures(score, cached)
 
 
-def _prices(score: Score, span: str) -> None:
+def _prices(score: Score, universe: Sequence[str], span: str) -> None:
     runtime, ticker = get_runtime(), score.ticker
     benchmark = score.benchmark or runtime.market.benchmark
     history, market = read_history(runtime, ticker), read_history(runtime, benchmark)
@@ -57,7 +59,9 @@ def _prices(score: Score, span: str) -> None:
             st.caption(literal(view.note), width="content")
             export_buttons("Prices", lambda: view.frame.reset_index().assign(ticker=ticker), f"prices-{ticker}")
     if lacking:
-        offer_tickers("Some prices are not cached any more.", lacking, score.profile, (), key="momentum_load_prices")
+        offer_tickers(
+            "Some prices are not cached any more.", lacking, score.profile, universe, key="momentum_load_prices"
+        )
 
 
 def _parts(score: Score) -> None:
