@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
 from avcache.market.scoring import Score
@@ -25,7 +26,7 @@ from avcache.ui.momentum.score import (
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
-__all__ = ["score_details"]
+__all__ = ["parts_table", "score_details"]
 
 
 def score_details(cached: CachedScores, ticker: str, span: str) -> None:
@@ -69,14 +70,19 @@ def _parts(score: Score) -> None:
     st.subheader("How the score is made")
     if score.score is not None:
         st.plotly_chart(contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {score.ticker}")
+    parts_table(parts, score.ticker)
+    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
+
+
+def parts_table(parts: pd.DataFrame, ticker: str) -> None:
+    """How a score is made (rows of `breakdown`)."""
     st.dataframe(
         parts,
         hide_index=True,
         placeholder="–",
         column_config=number_columns(PARTS) | {"component": "Part", "missing": "Why missing"},
-        alt=f"Parts of the score of {score.ticker}",
+        alt=f"Parts of the score of {ticker}",
     )
-    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
 
 
 def _measures(score: Score, cached: CachedScores) -> None:
