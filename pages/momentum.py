@@ -40,7 +40,7 @@ if cached.missing:
 if compared or chosen is not None:
     span = st.segmented_control("Range", SPANS, default="1Y", required=True, key="momentum_range", bind="query-params")
     if compared:
-        comparison(compared, profile, tickers, span)
+        comparison(cached, compared, profile, span)
     if chosen is not None and chosen in cached.scores:
         score_details(cached, chosen, span)
     elif chosen is not None:

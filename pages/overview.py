@@ -20,8 +20,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     pause_button()
 pause, place = current_pause(), strip_place()
-was_empty = get_runtime().ops.keyspace.snapshot().is_empty
 
+
+def seen() -> LiveOverview:
+    return live_overview(WINDOWS[window]) if pause is None else pause.seen[window]
+
+
+was_empty = seen().model.is_empty
 if was_empty:
     universes = get_runtime().market.universes
     name, tickers = universes.default, universes.get(universes.default)
@@ -29,10 +34,6 @@ if was_empty:
     if may_act() and st.button("Warm the default universe", type="primary", icon=":material/local_fire_department:"):
         begin(tickers)
         st.switch_page(PAGES / "warmup.py")
-
-
-def seen() -> LiveOverview:
-    return live_overview(WINDOWS[window]) if pause is None else pause.seen[window]
 
 
 @st.fragment(run_every=TICK if pause is None else None)

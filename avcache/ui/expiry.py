@@ -135,10 +135,10 @@ def describe_due(due: Forecast) -> str:
     return f"{text} Of {due.unknown:,} it is not known." if due.unknown else text
 
 
-def describe_cliffs(due: Forecast, taken_at: float) -> str:
-    """The dearest cliffs, or nothing: what expires together, when, and what loading it costs."""
+def describe_cliffs(due: Forecast, now: float) -> str:
+    """The dearest cliffs, or nothing: what expires together, when, what loading it costs. *now*: the first minute."""
     told = [
-        f"{cliff.keys:,} {cliff.namespace} keys at {format_clock(taken_at + (cliff.minute + 0.5) * 60)[:5]} "
+        f"{cliff.keys:,} {cliff.namespace} keys at {format_clock(now + (cliff.minute + 0.5) * 60)[:5]} "
         f"({format_seconds(cliff.load_seconds)})"
         for cliff in due.cliffs[:_CLIFFS_SHOWN]
     ]

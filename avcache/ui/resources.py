@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec
 
 import plotly.graph_objects as go
 import pyarrow as pa
@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 TICK: Final = 2.0
 """Seconds between two looks of what is live."""
@@ -153,13 +152,13 @@ def live_server() -> ServerModel:
     return server_model(checkup.view(), checkup.findings(), _events(), others)
 
 
-@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=1)
+@st.cache_resource(show_spinner=False, ttl=_FRESH, max_entries=1)
 def read_audit() -> tuple[AuditEntry, ...]:
     """All that is written down of who did what, newest first. Raises `BackendError` if it cannot be read."""
     return tuple(get_runtime().ops.audit.latest(MOST_ENTRIES))
 
 
-@st.cache_resource(show_spinner=False, ttl=1.5, max_entries=32)
+@st.cache_resource(show_spinner=False, ttl=_FRESH, max_entries=32)
 def find_keys(patterns: tuple[str, ...]) -> KeyPage:
     """The keys of a small store that match the first of *patterns* that any matches: looked for once per tick."""
     return get_runtime().ops.keyspace.find(*patterns)

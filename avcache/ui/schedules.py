@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 from avcache.formats import format_clock, format_count
 from avcache.ops.cron import timing
 from avcache.ops.schedule import LastRun, Policy, Schedule, ScheduleView
-from avcache.ui.words import counted, named
+from avcache.ui.words import counted, joined, named
 
 __all__ = [
     "DEFAULT_CRON",
@@ -43,7 +44,7 @@ def in_words(cron: str) -> str:
     """`every weekday at 08:00` of `0 8 * * 1-5`; the expression itself where there are no plain words for it."""
     if (found := _CLOCK.fullmatch(cron)) and (days := _days(found[3])):
         times = [f"{int(hour):02}:{int(found[1]):02}" for hour in found[2].split(",")]
-        return f"{days} at {_joined(times)}"
+        return f"{days} at {joined(times)}"
     if found := _EVERY_MINUTES.fullmatch(cron):
         return f"every {counted(int(found[1]), 'minute')}"
     if found := _HOURLY.fullmatch(cron):
@@ -54,12 +55,10 @@ def in_words(cron: str) -> str:
 def until(moment: float, now: float) -> str:
     """`in 17 h`, `in 12 min`; one unit is enough for what is far away."""
     left = max(0.0, moment - now)
-    if left < _MINUTE:
-        return "in less than a minute"
-    for seconds, unit in ((2 * _DAY, "d"), (_HOUR, "h")):
-        if left >= seconds:
-            return f"in {format_count(left // (_DAY if unit == 'd' else _HOUR))} {unit}"
-    return f"in {format_count(left // _MINUTE)} min"
+    for least, seconds, unit in ((2 * _DAY, _DAY, "d"), (_HOUR, _HOUR, "h"), (_MINUTE, _MINUTE, "min")):
+        if left >= least:
+            return f"in {format_count(left // seconds)} {unit}"
+    return "in less than a minute"
 
 
 def next_runs(cron: str, zone: str, now: float, number: int = 3) -> list[str]:
@@ -75,7 +74,7 @@ def next_runs(cron: str, zone: str, now: float, number: int = 3) -> list[str]:
         there = dt.datetime.fromtimestamp(moment, zoneinfo.ZoneInfo(zone))
         here = dt.datetime.fromtimestamp(moment).astimezone()
         also = "" if there.utcoffset() == here.utcoffset() else f", {here:%a %H:%M} here"
-        runs.append(f"{there:%a} {there.day} {there:%b %H:%M} {there:%Z}{also}")
+        runs.append(f"{_at(there)} {there:%Z}{also}")
     return runs
 
 
@@ -88,7 +87,8 @@ def describe_schedule(view: ScheduleView, now: float) -> tuple[str, str]:
     elif view.next_at is None:
         following = "never: its time zone is unknown here"
     else:
-        following = f"next {until(view.next_at, now)} ({_moment(view.next_at)})"
+        here = dt.datetime.fromtimestamp(view.next_at).astimezone()
+        following = f"next {until(view.next_at, now)} ({_at(here)} here)"
     missed = "" if schedule.policy == "catch_up" else " · missed runs are skipped"
     return what, f"{following} · last: {_last(view.last_run, now)}{missed}"
 
@@ -117,9 +117,10 @@ def exported(views: Sequence[ScheduleView]) -> pd.DataFrame:
     )
 
 
-def zones() -> list[str]:
-    """All time zones that are known here, sorted."""
-    return sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
+@functools.cache
+def zones() -> tuple[str, ...]:
+    """All time zones that are known here, sorted: looked for once, which takes 6 to 30 ms."""
+    return tuple(sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC"))
 
 
 def _of_what(schedule: Schedule) -> str:
@@ -138,9 +139,8 @@ def _last(run: LastRun | None, now: float) -> str:
     return f"{at}, {run.result}" if run.outcome == "ended" else f"{at}, begun"
 
 
-def _moment(moment: float) -> str:
-    there = dt.datetime.fromtimestamp(moment).astimezone()
-    return f"{there:%a} {there.day} {there:%b %H:%M} here"
+def _at(moment: dt.datetime) -> str:
+    return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
 
 
 def _days(field: str) -> str | None:
@@ -150,9 +150,5 @@ def _days(field: str) -> str | None:
         return "every weekday"
     numbers = field.split(",")
     if all(len(number) == 1 and number in "01234567" for number in numbers):
-        return f"every {_joined([_DAYS[int(number)] for number in numbers])}"
+        return f"every {joined([_DAYS[int(number)] for number in numbers])}"
     return None
-
-
-def _joined(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

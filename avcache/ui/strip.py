@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from avcache.backends.base import State
 from avcache.core.counters import Counts
@@ -12,10 +12,12 @@ from avcache.ops.activity import Tally
 from avcache.ops.faults import fault_of
 from avcache.ui.words import counted
 
-__all__ = ["Badge", "Colour", "Strip", "strip"]
+__all__ = ["RECOVERING", "STORES", "Badge", "Colour", "Strip", "strip"]
 
 Colour = Literal["green", "orange", "red", "gray"]
-_SERVERS = {"redis": "Redis", "valkey": "Valkey"}
+
+STORES: Final = {"redis": "Redis", "valkey": "Valkey", "memory": "Memory"}
+"""What the kinds of a store are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Badge:
     colour: Colour
     icon: str
     help: str
+
+
+RECOVERING: Final = Badge(
+    "Recovering", "orange", ":material/sync:", "Redis is back; what waits is written to it first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,14 @@ def _backend(state: State, workers: int | None) -> Badge:
     if state.name == "memory":
         return Badge("Memory", "green", ":material/memory:", "Entries live in this process and go with it.")
     if state.name == "recovering":
-        return Badge("Recovering", "orange", ":material/sync:", "Redis is back; what waits is written to it first.")
+        return RECOVERING
     if state.is_degraded:
         return Badge("Degraded", "orange", ":material/warning:", "Redis does not answer; memory serves instead.")
     if state.error is not None:
-        text = f"{_SERVERS[state.name]} refuses writes"
+        text = f"{STORES[state.name]} refuses writes"
         return Badge(text, "orange", ":material/edit_off:", "What is cached is served; nothing new is kept.")
     shared = "" if workers is None else f" · {counted(workers, 'worker')}"
-    return Badge(
-        f"{_SERVERS[state.name]}{shared}", "green", ":material/database:", "Entries are shared by all workers."
-    )
+    return Badge(f"{STORES[state.name]}{shared}", "green", ":material/database:", "Entries are shared by all workers.")
 
 
 def _source(source: str, label: str) -> Badge:

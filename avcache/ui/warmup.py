@@ -23,6 +23,7 @@ __all__ = [
     "legend",
     "outcome_table",
     "progress_text",
+    "states_shown",
     "tickers_in",
 ]
 
@@ -38,24 +39,24 @@ _MOST_LINES: Final = 2000
 _CELL_ENDS: Final = re.compile(r"[,;\t ]+")
 
 
-def coverage_table(coverage: Coverage, failures: Mapping[str, str]) -> pd.DataFrame:
-    """
-    One row per ticker, one column per kind holding its state, and why it failed.
+def states_shown(coverage: Coverage, failures: Mapping[str, str]) -> dict[str, list[str]]:
+    """By ticker its state of each kind; *failures* of the latest warm-up are told where something still is missing."""
+    return {
+        ticker: ["failed" if state == "missing" and ticker in failures else state for state in states]
+        for ticker, states in coverage.rows.items()
+    }
 
-    *failures* of the latest warm-up are told as such where something still is missing.
-    """
-    rows = []
-    for ticker, states in coverage.rows.items():
-        is_missing = "missing" in states
-        seen = ["failed" if state == "missing" and ticker in failures else state for state in states]
-        why = coverage.reasons.get(ticker) or (failures.get(ticker) if is_missing else None)
-        rows.append(
-            {
-                "Ticker": ticker,
-                **{kind.capitalize(): [state] for kind, state in zip(coverage.kinds, seen, strict=True)},
-                "Why": why or "–",
-            }
-        )
+
+def coverage_table(coverage: Coverage, failures: Mapping[str, str]) -> pd.DataFrame:
+    """One row per ticker, one column per kind holding its state (see `states_shown`), and why it failed."""
+    rows = [
+        {
+            "Ticker": ticker,
+            **{kind.capitalize(): [state] for kind, state in zip(coverage.kinds, states, strict=True)},
+            "Why": coverage.reasons.get(ticker) or ("failed" in states and failures.get(ticker)) or "–",
+        }
+        for ticker, states in states_shown(coverage, failures).items()
+    ]
     return pd.DataFrame(rows)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from avcache.formats import format_count
 
-__all__ = ["counted", "lines", "literal", "named", "sentence"]
+__all__ = ["counted", "joined", "lines", "literal", "named", "sentence"]
 
 # Inside a word _ . - mean nothing: names such as `user_x` stay as they are, in an address as well.
 _ACTIVE = re.compile(r"([\\`*{}\[\]()#+!|~<>:$&=]|(?<![A-Za-z0-9])[_.\-]|[_.\-](?![A-Za-z0-9]))")
@@ -40,6 +40,11 @@ def sentence(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 key`, `89 keys`."""
     return f"{format_count(number)} {noun if number == 1 else f'{noun}s'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """`Monday`, `Monday and Friday`, `Monday, Tuesday and Friday`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def named(names: Sequence[str]) -> str:

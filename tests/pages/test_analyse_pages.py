@@ -253,6 +253,19 @@ def test_factor_places_tickers_among_those_listed() -> None:
     assert "12-1 momentum" in app.dataframe[1].value["component"].tolist()
 
 
+def test_prices_behind_a_factor_score_are_loaded_again() -> None:
+    cache, market = runtime.shared().cache, runtime.shared().market
+    tickers = market.universes.get("Sample 25")
+    market.scores(tickers, profile="factor", universe=tickers)
+    cache.delete("history:MRK")
+    app = open_page(MOMENTUM, momentum_profile="factor", momentum_ticker="MRK")
+
+    app.button(key="momentum_load_prices").click().run()
+
+    assert not app.exception
+    assert cache.peek("history:MRK") is not None
+
+
 def test_tickers_in_the_address_are_compared() -> None:
     runtime.shared().market.scores(["AAPL", "NVDA", "MRK"])
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from avcache.formats import money_affixes
 from avcache.ui.momentum.prices import PriceView
 
-__all__ = ["compare_chart", "contribution_chart", "price_chart"]
+__all__ = ["compare_chart", "contribution_chart", "name_panel", "price_chart"]
 
 LEGEND: Final = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0, "title": None}
 NEUTRAL: Final = "rgba(128, 128, 128, 0.5)"
@@ -156,20 +156,20 @@ def _add_volume(figure: go.Figure, view: PriceView, number: int) -> None:
         hovertemplate="%{y:.3s}",
         showlegend=False,
     )
-    _name_panel(figure, number, "Volume")
+    name_panel(figure, number, "Volume")
 
 
 def _add_rsi(figure: go.Figure, view: PriceView, number: int) -> None:
     _add_line(figure, view.frame["rsi"], number, "RSI 14", "%{y:.0f}")
     for bound in (30, 70):
         figure.add_hline(y=bound, yref=f"y{number}", line={"width": 1, "dash": "dot", "color": NEUTRAL})
-    _name_panel(figure, number, "RSI 14 (Wilder): above 70 overbought, below 30 oversold")
+    name_panel(figure, number, "RSI 14 (Wilder): above 70 overbought, below 30 oversold")
 
 
 def _add_relative(figure: go.Figure, view: PriceView, number: int) -> None:
     _add_line(figure, view.frame["relative"], number, f"Against {view.benchmark}", "%{y:+.1f} %")
     figure.add_hline(y=0, yref=f"y{number}", line={"width": 1, "dash": "dot", "color": NEUTRAL})
-    _name_panel(figure, number, f"Relative strength: ahead of {view.benchmark} since the first day shown")
+    name_panel(figure, number, f"Relative strength: ahead of {view.benchmark} since the first day shown")
 
 
 def _add_line(figure: go.Figure, values: pd.Series[float], number: int, name: str, hover: str) -> None:
@@ -185,7 +185,8 @@ def _add_line(figure: go.Figure, values: pd.Series[float], number: int, name: st
     )
 
 
-def _name_panel(figure: go.Figure, number: int, title: str) -> None:
+def name_panel(figure: go.Figure, number: int, title: str) -> None:
+    """Write *title* above the panel of the vertical axis *number*."""
     figure.add_annotation(
         text=title,
         x=0,

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from avcache.ui.charts.momentum import LEGEND, NEUTRAL
+from avcache.ui.charts.momentum import LEGEND, NEUTRAL, name_panel
 
 __all__ = ["category_chart", "correlation_chart", "growth_chart", "treemap"]
 
@@ -114,17 +114,7 @@ def growth_chart(over_time: pd.DataFrame, benchmark: str) -> go.Figure:
         yaxis2={"domain": [0, 0.24], "title": None, "ticksuffix": " %", "nticks": 3},
         xaxis={"title": None, "anchor": "y2"},
     )
-    figure.add_annotation(
-        text="Drawdown: below the highest value so far",
-        x=0,
-        xref="paper",
-        y=1,
-        yref="y2 domain",
-        xanchor="left",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 12},
-    )
+    name_panel(figure, 2, "Drawdown: below the highest value so far")
     return figure
 
 

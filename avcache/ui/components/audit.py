@@ -11,6 +11,7 @@ from avcache.formats import format_clock
 from avcache.ops.audit import AuditEntry
 from avcache.ui import PAGES
 from avcache.ui.audit import PAGE_ROWS, audit_table, describe_job, how_much, page_of, reason_of
+from avcache.ui.components.tables import choose_page, moment_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
@@ -22,22 +23,16 @@ _TITLES = {"clear": "Clear", "warmup": "Warm-up"}
 def audit_pages(entries: Sequence[AuditEntry]) -> AuditEntry | None:
     """Show a page of *entries*, of which there is one at least; returns the one that is selected."""
     table = st.container()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        pages = -(-len(entries) // PAGE_ROWS)
-        page = st.pagination(pages, key="audit_page", bind="query-params") if pages > 1 else 1
-        first = (page - 1) * PAGE_ROWS
-        shown = entries[first : first + PAGE_ROWS]
-        range_shown = f"{first + 1:,}–{first + len(shown):,} of {len(entries):,}"
-        st.caption(f"{range_shown}. Choose a row to see it in full.", width="content")
+    shown = choose_page(entries, PAGE_ROWS, "audit_page", f"{len(entries):,}. Choose a row to see it in full.")
     picked = table.dataframe(
         audit_table(shown),
         hide_index=True,
         # Rows are selected by their number: when others stand there, nothing is.
-        key=f"audit_rows_{first}_{shown[0].at}_{shown[-1].at}",
+        key=f"audit_rows_{shown[0].at}_{shown[-1].at}",
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", help="Local time; in a file UTC"),
+            "When": moment_column(explained="Local time; in a file UTC"),
             "On": st.column_config.TextColumn(width=160),
             "Reason": st.column_config.TextColumn(width=110),
             "Result": st.column_config.TextColumn(width="large"),

@@ -19,7 +19,7 @@ from avcache.ui.components.tables import export_buttons
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
-__all__ = ["ask_what", "clears_under_way", "confirm_clear", "past_clears", "plan_of", "show_plan"]
+__all__ = ["ask_what", "clears_under_way", "past_clears", "plan_of", "show_plan"]
 
 _WATCHED_EVERY = 0.5
 _KIND = "clear"

@@ -11,18 +11,18 @@ from avcache.ui.charts.momentum import compare_chart
 from avcache.ui.components.missing import offer_tickers
 from avcache.ui.components.tables import export_buttons
 from avcache.ui.momentum.compare import rebased, side_by_side
-from avcache.ui.momentum.reading import read_cached, read_history
+from avcache.ui.momentum.reading import CachedScores, read_beside, read_history
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
 __all__ = ["comparison"]
 
 
-def comparison(tickers: Sequence[str], profile: str, universe: Sequence[str], span: str) -> None:
+def comparison(cached: CachedScores, tickers: Sequence[str], profile: str, span: str) -> None:
     """Compare *tickers* over *span*; one without cached prices is named, and spoils no other."""
     runtime = get_runtime()
     st.subheader(literal(" · ".join(tickers)))
-    cached = read_cached(runtime, tickers, profile, universe)
+    scores = read_beside(runtime, cached, tickers, profile)
     found = {ticker: read_history(runtime, ticker) for ticker in tickers}
     histories = {ticker: history for ticker, history in found.items() if history is not None}
     lines = rebased(histories, span)
@@ -32,11 +32,11 @@ def comparison(tickers: Sequence[str], profile: str, universe: Sequence[str], sp
         st.caption(f"Return since {first}, adjusted for splits and dividends.")
     elif histories:
         st.caption("These have no sessions in common in this range, so there are no lines.")
-    lacking = [ticker for ticker in tickers if ticker not in histories or ticker in cached.missing]
+    lacking = [ticker for ticker in tickers if ticker not in histories or ticker not in scores]
     if lacking:
-        offer_tickers("Prices or score are not cached.", lacking, profile, universe, key="momentum_load_compared")
-    table = side_by_side(tickers, cached.scores)
-    if cached.scores:
+        offer_tickers("Prices or score are not cached.", lacking, profile, cached.tickers, key="momentum_load_compared")
+    table = side_by_side(tickers, scores)
+    if scores:
         st.dataframe(
             table,
             hide_index=True,
@@ -46,7 +46,7 @@ def comparison(tickers: Sequence[str], profile: str, universe: Sequence[str], sp
             alt=f"Figures of {', '.join(tickers)}",
         )
     with st.container(horizontal=True):
-        if cached.scores:
+        if scores:
             export_buttons("Comparison", lambda: table, "comparison")
         if len(lines) > 1:
             export_buttons("Lines", lines.reset_index, "comparison-lines")

@@ -9,7 +9,7 @@ import streamlit as st
 from avcache.core.peek import Peek
 from avcache.formats import format_percent
 from avcache.ops.snapshot import Snapshot
-from avcache.ui.components.tables import state_column
+from avcache.ui.components.tables import choose_by_row, choose_page, state_column
 from avcache.ui.key_search import MOST_KEPT, KeySearch, begin, go_on
 from avcache.ui.keys import ALL, PAGE_ROWS, key_table, ordered, prefixes
 from avcache.ui.resources import TICK, find_keys, get_runtime
@@ -19,6 +19,7 @@ __all__ = ["all_tickers", "choose_prefix", "found_keys", "live_rows", "searched_
 
 _PREFIX = "keys_prefix"
 _OPEN = "keys_open"
+_PAGE = "keys_page"
 _NOTHING = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
 _NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
 
@@ -74,7 +75,8 @@ def live_rows(patterns: tuple[str, ...], order: str) -> None:
         st.caption(_NOTHING if found.is_exact else _NOTHING_SEEN)
         return
     entries, table = ordered(found.rows, order), st.container()
-    shown = _footer(entries, f"{len(entries):,}, exact" if found.is_exact else f"the first {len(entries):,} found")
+    total = f"{len(entries):,}, exact" if found.is_exact else f"the first {len(entries):,} found"
+    shown = choose_page(entries, PAGE_ROWS, _PAGE, total)
     with table:
         _table(shown)
 
@@ -86,10 +88,10 @@ def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str)
     search = st.session_state.get("keys_search")
     if not isinstance(search, KeySearch) or (search.patterns, search.names) != (patterns, names):
         search = st.session_state["keys_search"] = begin(keyspace, patterns, names)
-        st.session_state["keys_page"] = 1
+        st.session_state[_PAGE] = 1
     if search.rows:
         entries, table = ordered(list(search.rows.values()), order), st.container()
-        shown = _footer(entries, f"{len(entries):,} found")
+        shown = choose_page(entries, PAGE_ROWS, _PAGE, f"{len(entries):,} found")
         with table:
             _table(ordered(_again(shown), order))
     else:
@@ -116,29 +118,8 @@ def _again(entries: Sequence[Peek]) -> list[Peek]:
     return [now.get(entry.key, entry) for entry in entries if entry.is_foreign or entry.key in now]
 
 
-def _footer(entries: Sequence[Peek], total: str) -> Sequence[Peek]:
-    """The choice of a page, below the table: it stays where it is when one key more makes a second page."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        pages = -(-len(entries) // PAGE_ROWS)
-        page = st.pagination(pages, key="keys_page", bind="query-params") if pages > 1 else 1
-        first = (page - 1) * PAGE_ROWS
-        shown = entries[first : first + PAGE_ROWS]
-        st.caption(f"{first + 1:,}–{first + len(shown):,} of {total}", width="content")
-    return shown
-
-
 def _table(entries: Sequence[Peek]) -> None:
-    keys = [entry.key for entry in entries]
-
-    def choose() -> None:
-        """The row picked in the table becomes the choice in the select box, and so in the address."""
-        for at in st.session_state["keys_table"].selection.rows:
-            if at < len(keys):
-                st.session_state[_OPEN] = keys[at]
-
     opened = st.session_state.get(_OPEN)
-    picked = [keys.index(opened)] if opened in keys else []
-    st.session_state["keys_table"] = {"selection": {"rows": picked, "columns": [], "cells": []}}
     st.dataframe(
         key_table(entries),
         key="keys_table",
@@ -150,7 +131,7 @@ def _table(entries: Sequence[Peek]) -> None:
                 "Left", help="Of its ttl", format=" ", min_value=0, max_value=100, width="small"
             ),
         },
-        on_select=choose,
+        on_select=choose_by_row("keys_table", [entry.key for entry in entries], _OPEN),
         selection_mode="single-row",
         alt="Keys with their age, remaining time, size and state",
     )

@@ -15,11 +15,12 @@ from avcache.ops.portfolios import holdings_of
 from avcache.ui import PAGES
 from avcache.ui.charts.momentum import contribution_chart, price_chart
 from avcache.ui.components.access import is_unlocked
-from avcache.ui.components.tables import number_columns, state_column
+from avcache.ui.components.score import parts_table
+from avcache.ui.components.tables import state_column
 from avcache.ui.lens import comparison, holdings_table, input_table, inputs_of, lens_of
 from avcache.ui.momentum.prices import price_view
 from avcache.ui.momentum.recompute import NotComparable, recomputed
-from avcache.ui.momentum.score import PARTS, breakdown, strength
+from avcache.ui.momentum.score import breakdown, strength
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import literal
 
@@ -76,13 +77,7 @@ def _score(score: Score) -> None:
         if score.score is not None:
             st.plotly_chart(contribution_chart(parts), key="open_parts", alt=f"What makes the score of {score.ticker}")
         else:
-            st.dataframe(
-                parts,
-                hide_index=True,
-                placeholder="–",
-                column_config=number_columns(PARTS) | {"component": "Part", "missing": "Why missing"},
-                alt=f"Parts of the score of {score.ticker}",
-            )
+            parts_table(parts, score.ticker)
     with rests:
         st.caption("It rests on")
         keys = list(inputs_of(score).values())

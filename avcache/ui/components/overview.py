@@ -110,7 +110,7 @@ def draw_namespaces(seen: LiveOverview) -> None:
 _NAMESPACE_COLUMNS = {
     "Namespace": st.column_config.TextColumn(pinned=True),
     "Keys": st.column_config.NumberColumn(format="localized"),
-    "Size": st.column_config.NumberColumn(format="bytes"),
+    "Size": st.column_config.TextColumn(alignment="right"),
     **{
         label: st.column_config.NumberColumn(
             label if at else f"Hit rate {label}", format="%.1f %%", help=f"Hit rate of the last {label}"
@@ -152,7 +152,7 @@ _WORKER_COLUMNS = {
 
 
 def _trouble(found: tuple[Trouble, ...]) -> None:
-    linked = [trouble for trouble in found if trouble.number and _leads(trouble)]
+    linked = [trouble for trouble in found if trouble.number and trouble.page]
     told = literal(" · ".join(_counted(trouble) for trouble in found if trouble not in linked))
     if not linked:
         st.caption(f"**Trouble** {told}")
@@ -167,7 +167,3 @@ def _trouble(found: tuple[Trouble, ...]) -> None:
 
 def _counted(trouble: Trouble) -> str:
     return f"{trouble.what} {format_count(trouble.number)}"
-
-
-def _leads(trouble: Trouble) -> bool:
-    return bool(trouble.page)

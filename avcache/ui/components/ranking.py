@@ -7,6 +7,7 @@ import streamlit as st
 
 from avcache.ui.components.screen import choose_compared, choose_screen
 from avcache.ui.components.tables import (
+    choose_by_row,
     day_column,
     export_buttons,
     number_columns,
@@ -21,6 +22,8 @@ from avcache.ui.words import literal
 
 __all__ = ["choose_from_ranking"]
 
+_CHOSEN = "momentum_ticker"
+
 
 def choose_from_ranking(cached: CachedScores) -> tuple[str, tuple[str, ...]]:
     """Show the ranking of what is cached; return the ticker whose details are wanted, and those to compare."""
@@ -29,29 +32,21 @@ def choose_from_ranking(cached: CachedScores) -> tuple[str, tuple[str, ...]]:
     place = st.container()
     options: list[str] = [*table["ticker"], *cached.missing]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Details of", options, key="momentum_ticker", bind="query-params", width=220)
+        chosen = st.selectbox("Details of", options, key=_CHOSEN, bind="query-params", width=220)
         compared = choose_compared(options)
     with place:
         if shown.empty:
             st.caption("No cached score passes these filters: choose another rating, or lower bounds.")
         else:
-            _selectable(shown, chosen)
+            _selectable(shown)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(literal(describe_cached(cached, len(shown))), width="content")
             export_buttons("Ranking", lambda: exported(shown), "momentum")
     return chosen, compared
 
 
-def _selectable(shown: pd.DataFrame, chosen: str) -> None:
+def _selectable(shown: pd.DataFrame) -> None:
     rows = shown["ticker"].tolist()
-
-    def choose() -> None:
-        """The row picked in the table becomes the choice in the select box, and so in the address."""
-        for at in st.session_state["momentum_table"].selection.rows:
-            st.session_state["momentum_ticker"] = rows[at]
-
-    picked = [rows.index(chosen)] if chosen in rows else []
-    st.session_state["momentum_table"] = {"selection": {"rows": picked, "columns": [], "cells": []}}
     st.dataframe(
         shown,
         key="momentum_table",
@@ -69,7 +64,7 @@ def _selectable(shown: pd.DataFrame, chosen: str) -> None:
             "state": {**state_column("State"), "width": _state_width()},
             "computed_at": None,
         },
-        on_select=choose,
+        on_select=choose_by_row("momentum_table", rows, _CHOSEN),
         selection_mode="single-row",
         alt="Momentum ranking of the cached scores",
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
 import streamlit as st
 
 from avcache.market.scoring import Score
@@ -23,7 +26,7 @@ from avcache.ui.momentum.score import (
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
-__all__ = ["score_details"]
+__all__ = ["parts_table", "score_details"]
 
 
 def score_details(cached: CachedScores, ticker: str, span: str) -> None:
@@ -32,7 +35,7 @@ def score_details(cached: CachedScores, ticker: str, span: str) -> None:
     source = get_runtime().market.label
     st.subheader(literal(f"{ticker} {strength(score)}"))
     aging_caption(cached.entries[ticker], lambda aged, now: freshness(score, aged, source, now, session))
-    _prices(score, span)
+    _prices(score, cached.tickers, span)
     made, measured = st.columns([5, 4], gap="medium")
     with made:
         _parts(score)
@@ -40,7 +43,7 @@ def score_details(cached: CachedScores, ticker: str, span: str) -> None:
         _measures(score, cached)
 
 
-def _prices(score: Score, span: str) -> None:
+def _prices(score: Score, universe: Sequence[str], span: str) -> None:
     runtime, ticker = get_runtime(), score.ticker
     benchmark = score.benchmark or runtime.market.benchmark
     history, market = read_history(runtime, ticker), read_history(runtime, benchmark)
@@ -57,7 +60,9 @@ def _prices(score: Score, span: str) -> None:
             st.caption(literal(view.note), width="content")
             export_buttons("Prices", lambda: view.frame.reset_index().assign(ticker=ticker), f"prices-{ticker}")
     if lacking:
-        offer_tickers("Some prices are not cached any more.", lacking, score.profile, (), key="momentum_load_prices")
+        offer_tickers(
+            "Some prices are not cached any more.", lacking, score.profile, universe, key="momentum_load_prices"
+        )
 
 
 def _parts(score: Score) -> None:
@@ -65,14 +70,19 @@ def _parts(score: Score) -> None:
     st.subheader("How the score is made")
     if score.score is not None:
         st.plotly_chart(contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {score.ticker}")
+    parts_table(parts, score.ticker)
+    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
+
+
+def parts_table(parts: pd.DataFrame, ticker: str) -> None:
+    """How a score is made (rows of `breakdown`)."""
     st.dataframe(
         parts,
         hide_index=True,
         placeholder="–",
         column_config=number_columns(PARTS) | {"component": "Part", "missing": "Why missing"},
-        alt=f"Parts of the score of {score.ticker}",
+        alt=f"Parts of the score of {ticker}",
     )
-    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
 
 
 def _measures(score: Score, cached: CachedScores) -> None:

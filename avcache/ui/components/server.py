@@ -7,6 +7,7 @@ import streamlit as st
 from avcache.formats import format_clock
 from avcache.ops.doctor import Finding
 from avcache.ui import PAGES
+from avcache.ui.components.tables import moment_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.server.health import SEVERITY_COLOURS, SEVERITY_ICONS, describe_fallback
 from avcache.ui.server.links import link_of
@@ -15,8 +16,6 @@ from avcache.ui.server.slow import describe_slow_log, slow_table
 from avcache.ui.words import lines, literal
 
 __all__ = ["fallback", "figures", "findings", "health", "slow_log"]
-
-_WHEN = "D MMM, HH:mm:ss"
 
 
 def health(model: ServerModel) -> None:
@@ -80,7 +79,7 @@ def slow_log(model: ServerModel) -> None:
             slow_table(commands),
             hide_index=True,
             column_config={
-                "When": st.column_config.DatetimeColumn(format=_WHEN),
+                "When": moment_column(),
                 "Took": st.column_config.NumberColumn(format="%.1f ms", help="Waiting and the network not counted"),
                 "Arguments": st.column_config.TextColumn(width="large"),
             },
@@ -100,7 +99,7 @@ def fallback(model: ServerModel) -> None:
         st.dataframe(
             outages,
             hide_index=True,
-            column_config={"When": st.column_config.DatetimeColumn(format=_WHEN, width=140)},
+            column_config={"When": moment_column(width=140)},
             alt="Outages and recoveries of the last 24 hours",
         )
     elif model.view.kind != "memory":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -14,14 +14,19 @@ from avcache.ui.numbers import Number
 from avcache.ui.states import STATE_COLOURS
 
 __all__ = [
+    "choose_by_row",
+    "choose_page",
     "day_column",
     "export_buttons",
+    "moment_column",
     "number_columns",
     "rating_column",
     "score_column",
     "state_column",
     "value_button",
 ]
+
+T = TypeVar("T")
 
 
 def number_columns(looks: Mapping[str, Number]) -> dict[str, Any]:
@@ -47,11 +52,54 @@ def day_column(label: str) -> Any:
     return st.column_config.DateColumn(label, format="D MMM YYYY")
 
 
+def moment_column(width: int | None = None, explained: str | None = None) -> Any:
+    """A moment, as in `28 Dec, 13:31:05`."""
+    return st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", width=width, help=explained)
+
+
 def state_column(label: str | None = None) -> Any:
     """A column whose cells are lists of one state, shown as coloured badges."""
     return st.column_config.MultiselectColumn(
         label, options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width="small"
     )
+
+
+def choose_page(rows: Sequence[T], length: int, key: str, total: str) -> Sequence[T]:
+    """
+    The page of *rows* that is chosen, *length* of them at most; what is shown is said, and behind it the *total*.
+
+    Best below the table: there the choice stays where it is when one row more makes a second page.
+    """
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pages = -(-len(rows) // length)
+        page = st.pagination(pages, key=key, bind="query-params") if pages > 1 else 1
+        first = (page - 1) * length
+        shown = rows[first : first + length]
+        st.caption(f"{first + 1:,}–{first + len(shown):,} of {total}", width="content")
+    return shown
+
+
+def choose_by_row(table: str, names: Sequence[str], choice: str) -> Callable[[], None]:
+    """
+    Tie the rows of a table, before it is drawn, to the widget *choice*: the row of what is chosen there is picked.
+
+    Args:
+        table: The key of the table.
+        names: What each row stands for.
+
+    Returns:
+        What to do when a row is picked: it becomes the choice, and so goes into the address.
+    """
+
+    def choose() -> None:
+        for at in st.session_state[table].selection.rows:
+            if at < len(names):
+                st.session_state[choice] = names[at]
+
+    chosen = st.session_state.get(choice)
+    picked = [names.index(chosen)] if chosen in names else []
+    st.session_state[table] = {"selection": {"rows": picked, "columns": [], "cells": []}}
+    return choose
 
 
 def export_buttons(what: str, make: Callable[[], pd.DataFrame], name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
+from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.runtime import app_session
 
 __all__ = ["keep_theme"]
@@ -15,25 +16,23 @@ _READER: Final = "_populate_theme_msg"
 
 def keep_theme() -> None:
     """
-    Read each section of the theme once. Of a live page at two seconds that takes a sixth of all the time.
+    Read each section of the theme once. Reading all of them takes 0.3 to 0.6 ms, in every run.
 
     The theme does not change while the server runs: the settings' file is not watched. Where Streamlit has another
     reader than the one known here, nothing is changed.
     """
     read = getattr(app_session, _READER, None)
-    if read is not None and not hasattr(read, "kept"):
-        setattr(app_session, _READER, _kept(read))
+    if read is None:
+        return
 
-
-def _kept(read: Callable[..., None]) -> Callable[..., None]:
-    kept: dict[str, Any] = {}
+    @cache
+    def told(section: str) -> NewSession:
+        made = NewSession()
+        read(made.custom_theme, section)
+        return made
 
     def fill(message: Any, section: str = "theme") -> None:
-        if section not in kept:
-            made = type(message)()
-            read(made, section)
-            kept[section] = made
-        message.MergeFrom(kept[section])
+        if told(section).HasField("custom_theme"):  # an empty one would still count as a theme
+            message.MergeFrom(told(section).custom_theme)
 
-    fill.kept = kept  # type: ignore[attr-defined]
-    return fill
+    setattr(app_session, _READER, fill)

@@ -24,6 +24,7 @@ from avcache.ui.warmup import (
     legend,
     outcome_table,
     progress_text,
+    states_shown,
     tickers_in,
 )
 from avcache.ui.words import counted, literal
@@ -102,23 +103,21 @@ def coverage_now(wanted: Wanted) -> None:
     coverage = warmup.coverage(wanted.tickers, wanted.kinds)
     plan = warmup.plan(wanted.tickers, wanted.kinds, ahead=wanted.ahead)
     failures = warmup.latest.failures if warmup.latest is not None else {}
-    table = coverage_table(coverage, failures)
     with st.container(horizontal=True, vertical_alignment="center"):
         _start_button(coverage, plan, wanted)
         provider_rate = runtime.settings.avcache_yahoo_rate if runtime.market.source == "yahoo" else None
         text = describe_plan(plan, provider_rate=provider_rate, rate=wanted.rate, seconds=wanted.seconds)
         st.caption(f"{describe_coverage(coverage)} · {text}", width="content")
-    columns = [kind.capitalize() for kind in coverage.kinds]
-    states = {row["Ticker"]: [row[column][0] for column in columns] for row in table.to_dict("records")}
+    states = states_shown(coverage, failures)
     st.caption(legend(list(states.values())))
     if _FEW < len(states) <= _MOST_MAPPED:
         st.plotly_chart(coverage_map(coverage.kinds, states), key="warmup_map", alt="State of each ticker, as a map")
     st.dataframe(
-        table,
+        coverage_table(coverage, failures),
         hide_index=True,
         column_config={
             "Ticker": st.column_config.TextColumn(pinned=True, width=90),
-            **{column: state_column() for column in columns},
+            **{kind.capitalize(): state_column() for kind in coverage.kinds},
             "Why": st.column_config.TextColumn(width=520),
         },
         alt="State of each ticker",

@@ -12,7 +12,7 @@ from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
 from avcache.market.tickers import parse_tickers
 from avcache.ui.momentum.prices import first_day
-from avcache.ui.momentum.score import composite_shown, measure_text
+from avcache.ui.momentum.score import LABELS, composite_shown, measure_text
 
 __all__ = ["MOST_COMPARED", "parse_compared", "rebased", "side_by_side"]
 
@@ -20,18 +20,8 @@ MOST_COMPARED: Final = 6
 """More lines cannot be told apart."""
 
 _MEASURES: Final = (
-    ("1 month", "return_1m"),
-    ("3 months", "return_3m"),
-    ("6 months", "return_6m"),
-    ("12-1 momentum", "momentum_12_1"),
-    ("RSI 14", "rsi_wilder"),
-    ("vs SMA 20", "vs_sma20"),
-    ("vs SMA 50", "vs_sma50"),
-    ("vs SMA 200", "vs_sma200"),
-    ("Of 52-week high", "of_high_52w"),
-    ("Volatility, 1 year", "volatility_1y"),
-    ("Deepest fall", "max_drawdown"),
-    ("Beta", "beta"),
+    *("return_1m", "return_3m", "return_6m", "momentum_12_1", "rsi_wilder", "vs_sma20", "vs_sma50", "vs_sma200"),
+    *("of_high_52w", "volatility_1y", "max_drawdown", "beta"),
 )
 
 
@@ -72,7 +62,7 @@ def side_by_side(tickers: Sequence[str], scores: Mapping[str, Score]) -> pd.Data
         "Rating",
         "Coverage",
         "Since last week, of 100",
-        *(label for label, _ in _MEASURES),
+        *(LABELS[name] for name in _MEASURES),
         "As of",
     ]
     table = {ticker: [rows.get(ticker, {}).get(label, "–") for label in labels] for ticker in tickers}
@@ -88,6 +78,6 @@ def _figures(score: Score) -> dict[str, str]:
         "Rating": score.rating,
         "Coverage": format_percent(score.coverage, 0),
         "Since last week, of 100": "–" if changed is None or changed.change is None else f"{changed.change:+.1f}",
-        **{label: measure_text(name, score.measures.get(name)) for label, name in _MEASURES},
+        **{LABELS[name]: measure_text(name, score.measures.get(name)) for name in _MEASURES},
         "As of": format_day(score.as_of),
     }

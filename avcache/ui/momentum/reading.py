@@ -12,10 +12,9 @@ from avcache.errors import ProviderError
 from avcache.market.freshness import Session
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import DEFAULT_PROFILE, Score
-from avcache.market.tickers import MOST_TICKERS
 from avcache.runtime import Runtime
 
-__all__ = ["MOST_TICKERS", "CachedScores", "load_history", "load_scores", "read_cached", "read_history"]
+__all__ = ["CachedScores", "load_history", "load_scores", "read_beside", "read_cached", "read_history"]
 
 _TREND_ROWS: Final = 126
 _MOST_TRENDS: Final = 100
@@ -38,27 +37,30 @@ class CachedScores:
     missing: tuple[str, ...]
     sessions: Mapping[str, Session | None] = field(default_factory=dict)
 
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        """All that were asked for: the universe in which the profile `factor` places them."""
+        return (*self.scores, *self.missing)
 
-def read_cached(
-    runtime: Runtime, tickers: Sequence[str], profile: str = DEFAULT_PROFILE, universe: Sequence[str] | None = None
-) -> CachedScores:
-    """
-    Read those scores of *tickers* that are cached, each counted as a read. Loads nothing that is not there.
 
-    Args:
-        universe: Among which tickers the profile `factor` places each; None: *tickers*.
-    """
-    market, members = runtime.market, tuple(tickers if universe is None else universe)
-    entries = market.kept_scores(tickers, profile=profile, universe=members)
-    found = market.scores(tuple(entries), profile=profile, universe=members) if entries else {}
-    # One that has expired since the look may be an error, if it could not be loaded.
-    scores = {ticker: score for ticker, score in found.items() if not isinstance(score, ProviderError)}
+def read_cached(runtime: Runtime, tickers: Sequence[str], profile: str = DEFAULT_PROFILE) -> CachedScores:
+    """Read those scores of *tickers* that are cached, each counted as a read. Loads nothing that is not there."""
+    entries, scores = _scores(runtime, tickers, profile, tickers)
+    session = runtime.market.freshness.session
     sessions = {
-        ticker: market.freshness.session(score.as_of, is_complete=score.bar_complete, zone=score.zone)
+        ticker: session(score.as_of, is_complete=score.bar_complete, zone=score.zone)
         for ticker, score in scores.items()
     }
     missing = tuple(ticker for ticker in tickers if ticker not in scores)
     return CachedScores(scores, entries, _trends(runtime, scores), missing, sessions)
+
+
+def read_beside(runtime: Runtime, cached: CachedScores, tickers: Sequence[str], profile: str) -> dict[str, Score]:
+    """Those scores of *tickers* that are cached: of *cached*, or else read now, in the same universe."""
+    others = [ticker for ticker in tickers if ticker not in cached.tickers]
+    read = _scores(runtime, others, profile, cached.tickers)[1] if others else {}
+    known = {**cached.scores, **read}
+    return {ticker: known[ticker] for ticker in tickers if ticker in known}
 
 
 def read_history(runtime: Runtime, ticker: str) -> PriceHistory | None:
@@ -97,6 +99,15 @@ def load_scores(
             if isinstance(found, ProviderError):
                 failed[ticker] = _why(found)
         yield min(start + _BATCH, len(tickers)), dict(failed)
+
+
+def _scores(
+    runtime: Runtime, tickers: Sequence[str], profile: str, universe: Sequence[str]
+) -> tuple[dict[str, Peek], dict[str, Score]]:
+    entries = runtime.market.kept_scores(tickers, profile=profile, universe=universe)
+    found = runtime.market.scores(tuple(entries), profile=profile, universe=universe) if entries else {}
+    # One that has expired since the look may be an error, if it could not be loaded.
+    return entries, {ticker: score for ticker, score in found.items() if not isinstance(score, ProviderError)}
 
 
 def _why(error: ProviderError) -> str:

@@ -18,6 +18,7 @@ from avcache.ui.numbers import Number
 from avcache.ui.states import SESSIONS, describe_age
 
 __all__ = [
+    "LABELS",
     "MEANINGS",
     "PARTS",
     "breakdown",
@@ -64,6 +65,9 @@ _MEASURES: Final = (
     ("max_drawdown", "Deepest fall", "%", "below an earlier high, over all prices there are"),
     ("beta", "Beta", "ratio", "daily moves against those of the benchmark"),
 )
+
+LABELS: Final = {name: label for name, label, _, _ in _MEASURES}
+"""What the measures are called."""
 
 _FORMS: Final = {name: form for name, _, form, _ in _MEASURES}
 _DEFINED: Final = {measure.name: measure for measure in MEASURES}

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avcache.core.keys import Namespaces
-from avcache.formats import format_clock, format_seconds
+from avcache.formats import format_bytes, format_clock, format_seconds
 from avcache.ops.activity import ActivityWindow, Tally
 from avcache.telemetry.totals import Worker
 from avcache.ui.overview.look import WINDOWS, Look
@@ -59,11 +59,11 @@ def namespace_rows(seen: Look, rules: Namespaces) -> list[NamespaceRow]:
 
 
 def namespace_table(rows: Sequence[NamespaceRow]) -> pa.Table:
-    """As people read it and as it is sent; what they may want to sort by stays a number, rates in percent."""
+    """As people read it and as it is sent: counts, rates (percent) and costs stay numbers, by which they may sort."""
     columns = {
         "Namespace": pa.array([row.namespace for row in rows], pa.string()),
         "Keys": pa.array([row.keys for row in rows], pa.int64()),
-        "Size": pa.array([row.size_bytes for row in rows], pa.int64()),
+        "Size": pa.array([format_bytes(row.size_bytes) for row in rows], pa.string()),
         **{
             label: pa.array([_percent(row.hit_rates[at]) for row in rows], pa.float64())
             for at, label in enumerate(WINDOWS)

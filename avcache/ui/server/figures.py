@@ -8,7 +8,7 @@ from typing import Final
 
 from avcache.formats import format_bytes, format_count, format_percent, format_seconds
 from avcache.ops.server import ServerView
-from avcache.ui.server.health import STORES
+from avcache.ui.server.health import name_of
 
 __all__ = ["Figure", "figures"]
 
@@ -130,8 +130,7 @@ def _saved(view: ServerView) -> Figure:
 
 
 def _up(view: ServerView) -> Figure:
-    name = " ".join(filter(None, (STORES[view.kind], view.version)))
-    about = " · ".join(filter(None, (name, view.role)))
+    about = " · ".join(filter(None, (name_of(view), view.role)))
     return Figure("Up for", format_seconds(view.uptime), about, "Since it started; then its counts began anew.")
 
 

@@ -11,12 +11,10 @@ from avcache.formats import format_clock, format_count, format_seconds
 from avcache.ops.doctor import SEVERITIES, Finding, Severity
 from avcache.ops.faults import fault_of
 from avcache.ops.server import ServerView
-from avcache.ui.strip import Badge, Colour
+from avcache.ui.strip import RECOVERING, STORES, Badge, Colour
+from avcache.ui.words import joined
 
-__all__ = ["SEVERITY_COLOURS", "SEVERITY_ICONS", "STORES", "Health", "describe_fallback", "health"]
-
-STORES: Final = {"redis": "Redis", "valkey": "Valkey", "memory": "Memory"}
-"""What the kinds of a store are called."""
+__all__ = ["SEVERITY_COLOURS", "SEVERITY_ICONS", "Health", "describe_fallback", "health", "name_of"]
 
 SEVERITY_COLOURS: Final[Mapping[Severity, Colour]] = {"problem": "red", "warning": "orange", "advice": "gray"}
 SEVERITY_ICONS: Final[Mapping[Severity, str]] = {
@@ -44,6 +42,11 @@ def health(view: ServerView, findings: Sequence[Finding]) -> Health:
     return Health(_badge(view, findings), f"{_what_serves(view)} {_what_is_found(findings)}")
 
 
+def name_of(view: ServerView) -> str:
+    """The store with its version, where that is known: `Valkey 9.1.2`."""
+    return " ".join(filter(None, (STORES[view.kind], view.version)))
+
+
 def describe_fallback(view: ServerView) -> str:
     """Whether memory serves in place of the server, since when, and what waits to be written."""
     state, now = view.state, view.taken_at
@@ -59,7 +62,7 @@ def describe_fallback(view: ServerView) -> str:
 
 def _badge(view: ServerView, findings: Sequence[Finding]) -> Badge:
     if view.state.name == "recovering":
-        return Badge("Recovering", "orange", ":material/sync:", "Redis is back; what waits is written to it first.")
+        return RECOVERING
     if view.state.is_degraded:
         return Badge("Degraded", "orange", ":material/warning:", "Memory serves in its place.")
     if view.error is not None:
@@ -74,7 +77,7 @@ def _badge(view: ServerView, findings: Sequence[Finding]) -> Badge:
 
 
 def _what_serves(view: ServerView) -> str:
-    state, name = view.state, " ".join(filter(None, (STORES[view.kind], view.version)))
+    state, name = view.state, name_of(view)
     if state.name == "recovering":
         return f"{name} is back, and is told what it has missed before it serves again."
     if state.is_degraded:
@@ -101,5 +104,4 @@ def _what_is_found(findings: Sequence[Finding]) -> str:
         return "Nothing needs attention."
     numbers = Counter(finding.severity for finding in findings)
     parts = [f"{number} {_NOUNS[one][number > 1]}" for one in SEVERITIES if (number := numbers[one])]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{listed}, below."
+    return f"{joined(parts)}, below."
