@@ -7,9 +7,10 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,9 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from tests.servers import RealServer, find_server_binary
+
+if TYPE_CHECKING:
+    from avcache.runtime import Runtime
 
 # Deadlines measure the machine, not the code.
 settings.register_profile("local", deadline=None)
@@ -164,3 +168,31 @@ def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
         with redis.Redis.from_url(url) as client:
             for key in client.scan_iter(match=f"{name}*", count=500):
                 client.unlink(key)
+
+
+@pytest.fixture
+def redis_env(redis_url: str, prefix: str) -> dict[str, str]:
+    """The variables of a process on the server shared by all tests, whose keys are those of this test alone."""
+    return {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
+
+
+@pytest.fixture
+def build() -> Iterator[Callable[..., Runtime]]:
+    """Builds runtimes from variables, on sample prices unless told otherwise; closed after the test."""
+    from avcache import runtime
+    from avcache.config import Settings
+
+    with ExitStack() as closing:
+
+        def made(env: Mapping[str, str] | None = None) -> Runtime:
+            wired = runtime.build(Settings.from_env({"AVCACHE_PROVIDER": "sample", **(env or {})}))
+            closing.callback(wired.close)
+            return wired
+
+        yield made
+
+
+@pytest.fixture
+def process(redis_env: dict[str, str], build: Callable[..., Runtime]) -> Callable[[], Runtime]:
+    """Each call is one more process on the server shared by all tests, as far as the others can tell."""
+    return lambda: build(redis_env)

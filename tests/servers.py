@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -132,7 +133,7 @@ class RealServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
+        self.kill()  # it has nothing to keep, and one that writes its first append-only file would not stop
         self._folder.cleanup()
 
     @property
@@ -202,7 +203,7 @@ class RealServer:
         return False
 
 
-class _WebServer:
+class _WebServer(ABC):
     """
     A door of this project in a process of its own, on a free port of 127.0.0.1; a context manager.
 
@@ -248,11 +249,11 @@ class _WebServer:
         """End it as Ctrl-C or a supervisor would; nothing happens if it is gone."""
         self._process.stop()
 
-    def _command(self) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _command(self) -> list[str]: ...
 
-    def _is_ready(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_ready(self) -> bool: ...
 
 
 class ConsoleServer(_WebServer):

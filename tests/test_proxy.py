@@ -29,6 +29,7 @@ from tests.proxy import (
     Reset,
 )
 from tests.servers import RealServer, free_port
+from tests.threads import until
 
 TIMEOUT = 0.25
 
@@ -41,13 +42,6 @@ def client_at(url: str, *, single: bool = False) -> redis.Redis:
         retry=Retry(NoBackoff(), 0),
         single_connection_client=single,
     )
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.002)
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -269,7 +263,7 @@ def test_after_a_duplicate_the_next_answer_is_the_previous_one(
         proxy.fault = DuplicateReply(times=1)
 
         assert [single.get("a"), single.get("b")] == [b"of a", b"of a"]
-    wait_until(lambda: proxy.open == 1)  # the answer to `b` may still be on its way, and would be the next one
+    until(lambda: proxy.open == 1)  # the answer to `b` may still be on its way, and would be the next one
     with client.pipeline(transaction=False) as pipe:
         proxy.fault = DuplicateReply(times=1)
 
@@ -315,7 +309,7 @@ def test_the_end_of_the_server_reaches_the_client(
     real_server: RealServer, proxy: FaultProxy, client: redis.Redis
 ) -> None:
     real_server.kill()
-    wait_until(lambda: proxy.open == 0)
+    until(lambda: proxy.open == 0)
     with pytest.raises(redis.ConnectionError):
         client.get("k")
 
@@ -330,7 +324,7 @@ def test_closed_connections_are_not_counted_as_open(proxy: FaultProxy, client: r
         assert (proxy.connections, proxy.open) == (2, 2)
     client.connection_pool.disconnect()
 
-    wait_until(lambda: proxy.open == 0)
+    until(lambda: proxy.open == 0)
 
     assert proxy.connections == 2
 
@@ -372,7 +366,7 @@ def test_nothing_is_left_after_it(real_server: RealServer, fault: Fault | None) 
                     client.ping()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT)
-        wait_until(lambda: direct.info("clients")["connected_clients"] == 1)
+        until(lambda: direct.info("clients")["connected_clients"] == 1)
 
     assert set(threading.enumerate()) <= threads
     assert set(Path("/dev/fd").iterdir()) <= files

@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,22 +20,10 @@ from avcache.errors import ConfigError
 from avcache.market.sample import SampleProvider
 from avcache.runtime import Runtime
 from tests.servers import ROOT, RealServer, free_port
+from tests.threads import together
 from tests.yahoo_server import Fault, YahooServer
 
 Build = Callable[..., Runtime]
-
-
-@pytest.fixture
-def build() -> Iterator[Build]:
-    """Builds runtimes, on sample prices unless told otherwise; closed after the test."""
-    with ExitStack() as closing:
-
-        def made(env: Mapping[str, str] | None = None) -> Runtime:
-            wired = runtime.build(Settings.from_env({"AVCACHE_PROVIDER": "sample", **(env or {})}))
-            closing.callback(wired.close)
-            return wired
-
-        yield made
 
 
 def ours() -> set[str]:
@@ -116,18 +103,9 @@ def test_two_runtimes_are_apart(build: Build) -> None:
 
 
 def test_a_runtime_has_one_of_each_part(build: Build) -> None:
-    wired, found = build(), list[object]()
-    gate = threading.Barrier(8)
+    wired = build()
 
-    def ask() -> None:
-        gate.wait()
-        found.append((wired.ops, wired.market, wired.provider))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = together(8, lambda _: (wired.ops, wired.market, wired.provider))
 
     assert len(set(map(repr, found))) == 1
 
@@ -155,15 +133,9 @@ def test_there_is_one_shared_runtime_even_if_all_ask_at_once(monkeypatch: pytest
         return real(settings)
 
     monkeypatch.setattr(runtime, "build", slow)
-    found: list[Runtime] = []
-    threads = [threading.Thread(target=lambda: found.append(runtime.shared())) for _ in range(8)]
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = together(8, lambda _: runtime.shared())
 
-    assert len(found) == 8
     assert len(set(map(id, found))) == 1
 
 
@@ -298,10 +270,10 @@ def test_a_redis_that_comes_up_later_is_found(build: Build, real_server: RealSer
         assert client.exists("alphavelocity:user:1")
 
 
-def test_a_server_is_called_by_its_name(build: Build, redis_url: str, prefix: str) -> None:
+def test_a_server_is_called_by_its_name(process: Callable[[], Runtime], redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         name = client.info("server").get("server_name", "redis")
-    wired = build({"REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix})
+    wired = process()
 
     wired.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from avcache import runtime
 from avcache.api.guard import guards
 from avcache.api.lifespan import lifespan_of
 from avcache.api.routes import build_app
-from avcache.config import Settings
 from avcache.market.provider import PriceProvider
 from avcache.runtime import Runtime
 from tests.servers import ConsoleServer, free_port
@@ -37,19 +34,17 @@ Serve = Callable[..., Service]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(build: Callable[..., Runtime]) -> Serve:
     """Builds a service from settings, with another *provider* where one is given; closed after the test."""
-    with ExitStack() as closing:
 
-        def made(env: Mapping[str, str] | None = None, provider: PriceProvider | None = None) -> Service:
-            wired = runtime.build(Settings.from_env({"AVCACHE_PROVIDER": "sample", **(env or {})}))
-            closing.callback(wired.close)
-            if provider is not None:
-                vars(wired)["provider"] = provider
-            app = stack(wired)
-            return Service(wired, TestClient(app, "http://localhost:8501", raise_server_exceptions=False), app)
+    def made(env: Mapping[str, str] | None = None, provider: PriceProvider | None = None) -> Service:
+        wired = build(env)
+        if provider is not None:
+            vars(wired)["provider"] = provider
+        app = stack(wired)
+        return Service(wired, TestClient(app, "http://localhost:8501", raise_server_exceptions=False), app)
 
-        yield made
+    return made
 
 
 def stack(wired: Runtime) -> Starlette:
@@ -68,9 +63,9 @@ def memory(serve: Serve) -> Service:
 
 
 @pytest.fixture
-def on_redis(serve: Serve, redis_url: str, prefix: str) -> Service:
+def on_redis(redis_env: dict[str, str], serve: Serve) -> Service:
     """On a real server."""
-    service = serve({"REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix})
+    service = serve(redis_env)
     service.runtime.start()
     return service
 

@@ -31,6 +31,7 @@ from tests.proxy import (
     Reset,
 )
 from tests.servers import ROOT, RealServer
+from tests.threads import until
 
 KEYS = [f"price:{number}" for number in range(8)]
 VALUES = {key: {"key": key, "numbers": list(range(20))} for key in KEYS}
@@ -67,13 +68,6 @@ def cache_behind(url: str, prefix: str, *, probe_interval: float = 0.05, passwor
     )
     namespaces = Namespaces(Namespace(DEFAULT_NAMESPACE, 3600.0), [Namespace("price", 300.0, 600.0)])
     return Cache(backend, namespaces)
-
-
-def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
-    give_up_at = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.01)
 
 
 def recover(cache: Cache, proxy: FaultProxy) -> None:

@@ -23,6 +23,7 @@ from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable, LockTimeout
 from tests.servers import RealServer, find_server_binary, free_port
+from tests.threads import until
 
 PREFIX = "avctest:"
 TIMEOUT = 0.25
@@ -38,13 +39,6 @@ def over(url: str, *, password: str | None = None, probe_interval: float = PROBE
 
 def cache_on(backend: ResilientBackend) -> Cache:
     return Cache(backend, Namespaces(Namespace(DEFAULT_NAMESPACE, 3600.0), [Namespace("price", 300.0, 600.0)]))
-
-
-def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
-    give_up_at = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.01)
 
 
 def probers() -> list[threading.Thread]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from avcache import runtime
 from avcache.cli.app import app
-from avcache.config import Settings
 from avcache.runtime import Runtime
 
 
@@ -42,12 +40,10 @@ def run(*words: str, typed: str | None = None) -> Done:
 
 
 @pytest.fixture
-def on_redis(monkeypatch: pytest.MonkeyPatch, redis_url: str, prefix: str) -> Iterator[Runtime]:
+def on_redis(redis_env: dict[str, str], process: Callable[[], Runtime], monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """The settings name a real server; a runtime of another process on it."""
-    env = {"REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix, "AVCACHE_PROVIDER": "sample"}
-    for name, value in env.items():
+    for name, value in redis_env.items():
         monkeypatch.setenv(name, value)
-    other = runtime.build(Settings.from_env(env))
+    other = process()
     other.start()
-    yield other
-    other.close()
+    return other

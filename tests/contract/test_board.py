@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +22,7 @@ from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.errors import BackendError, BackendUnavailable
 from tests.proxy import BlackHole, CorruptReply, Fault, FaultProxy, LoseReply, Refuse, Reset
 from tests.servers import RealServer, free_port
+from tests.threads import together
 
 ODD_NAMES = [
     *(f"odd{mark}name" for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ \n\0"),
@@ -69,18 +68,6 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 @pytest.fixture
 def board(subject: Subject) -> Board:
     return subject.board
-
-
-def at_once(act: Callable[[int], bool]) -> list[bool]:
-    """What *act* answers to each of eight threads that call it at the same moment."""
-    together = threading.Barrier(MANY)
-
-    def one(number: int) -> bool:
-        together.wait(10)
-        return act(number)
-
-    with ThreadPoolExecutor(MANY) as pool:
-        return list(pool.map(one, range(MANY)))
 
 
 def test_what_was_written_is_read_in_the_order_asked(board: Board) -> None:
@@ -188,7 +175,7 @@ def test_of_many_who_swap_the_same_at_once_exactly_one_does(board: Board, before
         if before:
             board.write(name, before)
 
-        won = at_once(lambda number, name=name: board.swap(name, before, b"by %d" % number))  # type: ignore[misc]
+        won = together(MANY, lambda number, name=name: board.swap(name, before, b"by %d" % number))  # type: ignore[misc]
 
         assert won.count(True) == 1
         assert board.read([name]) == [b"by %d" % won.index(True)]
@@ -203,7 +190,7 @@ def test_many_who_count_by_swaps_lose_no_count(board: Board) -> None:
                     break
         return True
 
-    at_once(add_ten)
+    together(MANY, add_ten)
 
     assert board.read(["count"]) == [b"%d" % (MANY * 10)]
 
@@ -257,7 +244,7 @@ def test_only_its_holder_gives_a_lease_back(board: Board) -> None:
 
 def test_of_many_who_take_a_lease_at_once_exactly_one_holds_it(board: Board) -> None:
     for turn in range(20):
-        took = at_once(lambda number, turn=turn: board.take(f"lease {turn}", f"token {number}", 60))  # type: ignore[misc]
+        took = together(MANY, lambda number, turn=turn: board.take(f"lease {turn}", f"token {number}", 60))  # type: ignore[misc]
 
         assert took.count(True) == 1
         assert board.take(f"lease {turn}", f"token {took.index(True)}", 60)
@@ -278,7 +265,7 @@ def test_two_never_hold_a_lease_at_the_same_time(board: Board) -> None:
                 done += 1
         return True
 
-    at_once(work)
+    together(MANY, work)
 
     assert len(met) == MANY * 5
     assert all(len(found) == 1 for found in met)
@@ -312,7 +299,7 @@ def test_many_who_add_at_once_lose_no_row(board: Board) -> None:
         board.append("log", b"%d" % number, most=100)
         return True
 
-    at_once(add)
+    together(MANY, add)
 
     assert sorted(board.tail("log", 100)) == [b"%d" % number for number in range(MANY)]
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
@@ -15,9 +11,7 @@ from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import AccessObserver, CacheLimits
 
-__all__ = ["Bench", "Gate", "failing", "never", "together", "until"]
-
-T = TypeVar("T")
+__all__ = ["Bench", "failing", "never"]
 
 
 def _canonical(rest: str) -> str:
@@ -68,47 +62,6 @@ class Bench:
         counts = self.cache.stats().by_namespace.get(namespace)
         names = ("hits", "stale_hits", "misses", "loads", "load_failures", "coalesced", "refused", "foreign")
         return {name: getattr(counts, name) for name in names if counts is not None and getattr(counts, name)}
-
-
-def together(number: int, work: Callable[[int], T]) -> list[T]:
-    """The results of *work* by *number* threads that begin at the same moment."""
-    start = threading.Barrier(number)
-
-    def begin(index: int) -> T:
-        start.wait(10)
-        return work(index)
-
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(begin, range(number)))
-
-
-def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
-    """Wait for what a thread in the background brings about."""
-    give_up_at = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.002)
-
-
-class Gate:
-    """A load that waits to be let through; it takes keys or none."""
-
-    def __init__(self, value: object = "loaded") -> None:
-        self.calls = 0
-        self.began = threading.Event()
-        self.release = threading.Event()
-        self._value = value
-
-    def __call__(self, keys: Sequence[str] = ()) -> Any:
-        self.calls += 1
-        self.began.set()
-        assert self.release.wait(10)
-        if isinstance(self._value, BaseException):
-            raise self._value
-        return dict.fromkeys(keys, self._value) if keys else self._value
-
-    async def later(self, keys: Sequence[str] = ()) -> Any:
-        return await asyncio.to_thread(self, keys)
 
 
 def never(*_keys: object) -> Any:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from avcache.core import accesses as module
 from avcache.core.accesses import HIT, LOAD, MISSED, STALE, Access, Accesses, Kind
 from avcache.core.counters import OTHER
-from tests.core.helpers import together
+from tests.threads import together
 
 ROWS = 2**20
 

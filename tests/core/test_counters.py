@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from avcache.clock import ManualClock
 from avcache.core.counters import BUCKET_SECONDS, LOAD_BOUNDS, OTHER, Counters, Counts
 from avcache.core.counts import between as difference
-from tests.core.helpers import together
+from tests.threads import together
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from avcache.core.reading import Reading
 from avcache.core.store import CacheLimits
 from avcache.errors import Absent, BackendError, InvalidInput
 from avcache.runtime import Runtime, from_environment
-from tests.core.helpers import Bench, together
+from tests.core.helpers import Bench
+from tests.threads import together
 
 
 @pytest.fixture
@@ -33,13 +34,9 @@ def cache(made: Bench) -> Cache:
 
 
 @pytest.fixture
-def two(redis_url: str, prefix: str) -> Any:
+def two(process: Callable[[], Runtime]) -> list[Cache]:
     """Two runtimes on one Redis, as two processes have them."""
-    env = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    runtimes = [from_environment(env), from_environment(env)]
-    yield [runtime.cache for runtime in runtimes]
-    for runtime in runtimes:
-        runtime.close()
+    return [process().cache, process().cache]
 
 
 class Held:
@@ -517,9 +514,8 @@ def test_a_store_that_fails_after_the_load_is_counted_and_the_caller_has_his_val
     assert made.cache.peek_value("price:A") is MISS
 
 
-def test_the_hit_rate_is_that_of_all_processes(two: list[Cache], redis_url: str, prefix: str) -> None:
-    env = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    one, other = from_environment(env), from_environment(env)
+def test_the_hit_rate_is_that_of_all_processes(process: Callable[[], Runtime]) -> None:
+    one, other = process(), process()
     one.cache.set("user:1", 1)
     for runtime, reads in ((one, 3), (other, 1)):
         for _ in range(reads):
@@ -529,8 +525,6 @@ def test_the_hit_rate_is_that_of_all_processes(two: list[Cache], redis_url: str,
     _flush(other)
 
     rates = [runtime.cache.analytics.get_hit_rate(900, "user") for runtime in (one, other)]
-    one.close()
-    other.close()
 
     assert rates == [4 / 6, 4 / 6]
 
@@ -800,15 +794,8 @@ def test_walking_the_keys_while_others_read_raises_nothing() -> None:
             reader.join()
 
 
-def test_more_waits_than_connections_are_no_outage(redis_url: str, prefix: str) -> None:
-    env = {
-        "AVCACHE_PROVIDER": "sample",
-        "REDIS_ENABLED": "true",
-        "REDIS_URL": redis_url,
-        "REDIS_PREFIX": prefix,
-        "REDIS_MAX_CONNECTIONS": "6",
-    }
-    runtimes = [from_environment(env), from_environment(env)]
+def test_more_waits_than_connections_are_no_outage(redis_env: dict[str, str], build: Callable[..., Runtime]) -> None:
+    runtimes = [build({**redis_env, "REDIS_MAX_CONNECTIONS": "6"}) for _ in range(2)]
     slow = Held(*range(10))
 
     with ThreadPoolExecutor(20) as pool:
@@ -822,8 +809,6 @@ def test_more_waits_than_connections_are_no_outage(redis_url: str, prefix: str) 
         assert [wait.result() for wait in waits] == [load.result() for load in loads]
 
     assert not state.is_degraded
-    for runtime in runtimes:
-        runtime.close()
 
 
 def test_a_process_that_forks_while_others_load_and_read_leaves_nothing_locked() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import threading
 import timeit
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from unittest.mock import Mock
 from zoneinfo import ZoneInfo
@@ -18,6 +16,7 @@ import pytest
 from avcache.errors import ConfigError
 from avcache.market.calendar import Calendar, ExchangeCalendar, exchange_calendar
 from tests.servers import ROOT
+from tests.threads import together
 
 NEW_YORK = "America/New_York"
 
@@ -168,14 +167,9 @@ def test_it_is_read_once_a_year(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     get_calendar = Mock(side_effect=exchange_calendars.get_calendar)
     monkeypatch.setattr(exchange_calendars, "get_calendar", get_calendar)
-    calendar, together = ExchangeCalendar("XNYS"), threading.Barrier(8)
+    calendar = ExchangeCalendar("XNYS")
 
-    def ask(_: int) -> bool:
-        together.wait(5)
-        return calendar.is_open(at("2026-11-25 12:00"))
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(8)))
+    answers = together(8, lambda _: calendar.is_open(at("2026-11-25 12:00")))
 
     assert answers == [True] * 8
     assert get_calendar.call_count == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from avcache.errors import ProviderError
 from avcache.market.price import Price
 from avcache.market.sample import SampleProvider
 from avcache.market.scoring import Score
-from avcache.runtime import Runtime, from_environment
+from avcache.runtime import Runtime
 from tests.yahoo_server import Fault, YahooServer
 
 TICKERS = SampleProvider().tickers[:8]
@@ -34,20 +34,10 @@ def yahoo(tmp_path: Path) -> Iterator[YahooServer]:
 
 
 @pytest.fixture
-def two(redis_url: str, prefix: str, yahoo: YahooServer) -> Iterator[tuple[Runtime, Runtime]]:
+def two(redis_env: dict[str, str], yahoo: YahooServer, build: Callable[..., Runtime]) -> tuple[Runtime, Runtime]:
     """Two runtimes on one Redis, as two processes have them; prices from a stand-in for Yahoo."""
-    env = {
-        "AVCACHE_PROVIDER": "yahoo",
-        "AVCACHE_YAHOO_URL": yahoo.url,
-        "AVCACHE_YAHOO_RATE": "1000",
-        "REDIS_ENABLED": "true",
-        "REDIS_URL": redis_url,
-        "REDIS_PREFIX": prefix,
-    }
-    made = from_environment(env), from_environment(env)
-    yield made
-    for runtime in made:
-        runtime.close()
+    source = {"AVCACHE_PROVIDER": "yahoo", "AVCACHE_YAHOO_URL": yahoo.url, "AVCACHE_YAHOO_RATE": "1000"}
+    return build(redis_env | source), build(redis_env | source)
 
 
 def test_two_processes_that_rank_the_same_fetch_each_ticker_once(

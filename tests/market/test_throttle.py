@@ -21,8 +21,8 @@ from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import CacheLimits
 from avcache.errors import BackendUnavailable, CacheError, InvalidInput, LockTimeout
 from avcache.market.throttle import Throttle, ThrottleCache, Throttled, ThrottleState
-from tests.core.helpers import together
 from tests.servers import RealServer
+from tests.threads import together
 
 KEY = "provider:yahoo"
 NAMESPACES = Namespaces(Namespace(DEFAULT_NAMESPACE, 3600.0))

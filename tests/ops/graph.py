@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 from avcache import runtime
@@ -15,10 +14,9 @@ from avcache.market.provider import PriceProvider
 from avcache.market.service import Market
 from avcache.ops import Ops
 from tests.market.doubles import MemoryProvider
+from tests.threads import until
 
 __all__ = ["Graph", "wait_until"]
-
-_PATIENCE = 10.0
 
 
 class Graph:
@@ -51,7 +49,4 @@ class Graph:
 
 def wait_until(holds: Callable[[], bool]) -> None:
     """Return once it holds; fail if it does not within ten seconds."""
-    give_up_at = time.monotonic() + _PATIENCE
-    while not holds():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
+    until(holds, patience=10.0)

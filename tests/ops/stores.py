@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.ops.server import ServerView, look
 
-__all__ = ["PREFIX", "Store", "memory_cache", "store_on", "until"]
+__all__ = ["PREFIX", "Store", "memory_cache", "store_on"]
 
 PREFIX = "avctest:"
 _RULES = Namespaces(Namespace(DEFAULT_NAMESPACE, 3600.0), [Namespace("price", 300.0, 600.0)])
@@ -51,11 +50,3 @@ def store_on(url: str, *, password: str | None = None, timeout: float = 1.0, pro
 def memory_cache(*, max_entries: int = 100, max_bytes: int = 2**20) -> Cache:
     """A cache inside this process."""
     return Cache(MemoryBackend(max_entries=max_entries, max_bytes=max_bytes), _RULES)
-
-
-def until(is_so: Callable[[], object], patience: float = 5.0) -> None:
-    """Wait for what happens in the background."""
-    give_up_at = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.01)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pytest
 import redis
 
-from avcache import runtime
 from avcache.backends.barriers import Barrier
 from avcache.backends.base import Cleared
-from avcache.clock import ManualClock
-from avcache.config import Settings
 from avcache.errors import CacheError, InvalidInput
-from avcache.ops import clearing as module
 from avcache.ops.clearing import UNDO_SECONDS, Clearing, PlanOutdated, cleared_keys, cleared_target
 from avcache.runtime import Runtime
 from tests.ops.graph import Graph, wait_until
@@ -31,14 +26,8 @@ def graph() -> Iterator[Graph]:
 
 
 @pytest.fixture
-def on_server(redis_url: str, prefix: str) -> Iterator[Runtime]:
-    wired = runtime.build(Settings.from_env(settings_of(redis_url, prefix)))
-    yield wired
-    wired.close()
-
-
-def settings_of(url: str, prefix: str) -> dict[str, str]:
-    return {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": url, "REDIS_PREFIX": prefix}
+def on_server(process: Callable[[], Runtime]) -> Runtime:
+    return process()
 
 
 # -- the plan --------------------------------------------------------------------------------------
@@ -309,22 +298,19 @@ def test_a_plan_by_tag_past_its_time_is_reckoned_from_what_was_seen(on_server: R
     assert all(key.startswith("user:") for key in plan.samples)
 
 
-def test_a_clear_by_tag_holds_for_all_processes_and_drops_by_tag_on_a_server(redis_url: str, prefix: str) -> None:
-    with ExitStack() as stack:
-        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
-        stack.callback(second.close)
-        stack.callback(first.close)
-        first.cache.set_many({f"user:{number}": number for number in range(500)}, tags=("AAPL",))
-        first.cache.set("user:other", 1)
+def test_a_clear_by_tag_holds_for_all_processes_and_drops_by_tag_on_a_server(process: Callable[[], Runtime]) -> None:
+    first, second = process(), process()
+    first.cache.set_many({f"user:{number}": number for number in range(500)}, tags=("AAPL",))
+    first.cache.set("user:other", 1)
 
-        job = first.ops.clearing.start_tag("AAPL", actor="ann")
-        missing = second.cache.get("user:1")
-        ended = first.ops.jobs.wait(job.id, 20)
+    job = first.ops.clearing.start_tag("AAPL", actor="ann")
+    missing = second.cache.get("user:1")
+    ended = first.ops.jobs.wait(job.id, 20)
 
-        assert missing is None
-        assert ended is not None
-        assert (ended.state, cleared_keys(ended)) == ("done", 500)
-        assert second.cache.keys() == ["user:other"]
+    assert missing is None
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended)) == ("done", 500)
+    assert second.cache.keys() == ["user:other"]
 
 
 # -- on a real server ------------------------------------------------------------------------------
@@ -373,41 +359,35 @@ def test_a_cancelled_sweep_gives_back_what_is_left(on_server: Runtime, monkeypat
     assert len(cache.keys("user:*")) == 3000 - swept
 
 
-def test_a_worker_that_dies_leaves_its_clear_to_another(redis_url: str, prefix: str) -> None:
-    with ExitStack() as stack:
-        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
-        stack.callback(second.close)
-        first.cache.set_many({f"user:{number}": number for number in range(1000)})
-        job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=0.5)
-        wait_until(lambda: first.ops.worker.is_leader)
-        first.close()  # before it was time
+def test_a_worker_that_dies_leaves_its_clear_to_another(process: Callable[[], Runtime]) -> None:
+    first, second = process(), process()
+    first.cache.set_many({f"user:{number}": number for number in range(1000)})
+    job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=0.5)
+    wait_until(lambda: first.ops.worker.is_leader)
+    first.close()  # before it was time
 
-        second.ops.start()
-        ended = second.ops.jobs.wait(job.id, 20)
+    second.ops.start()
+    ended = second.ops.jobs.wait(job.id, 20)
 
-        assert ended is not None
-        assert (ended.state, cleared_keys(ended)) == ("done", 1000)
-        assert second.ops.keyspace.snapshot(max_age=0).keys == 0
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended)) == ("done", 1000)
+    assert second.ops.keyspace.snapshot(max_age=0).keys == 0
 
 
-def test_what_a_worker_dropped_and_had_no_time_to_tell_is_counted(redis_url: str, prefix: str) -> None:
-    with ExitStack() as stack:
-        dying, heir = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
-        stack.callback(heir.close)
-        dying.cache.set_many({f"user:{number}": number for number in range(1000)})
-        job = dying.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
-        dying.close()
-        steps = heir.cache.swept(
-            Cleared(0, barriers=tuple(Barrier(*row) for row in job.notes["barriers"])), tally=job.id
-        )
-        untold = sum(islice(steps, 3))  # as the dying one swept
+def test_what_a_worker_dropped_and_had_no_time_to_tell_is_counted(process: Callable[[], Runtime]) -> None:
+    dying, heir = process(), process()
+    dying.cache.set_many({f"user:{number}": number for number in range(1000)})
+    job = dying.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
+    dying.close()
+    steps = heir.cache.swept(Cleared(0, barriers=tuple(Barrier(*row) for row in job.notes["barriers"])), tally=job.id)
+    untold = sum(islice(steps, 3))  # as the dying one swept
 
-        heir.ops.jobs.tell(job.id, "resume")
-        ended = heir.ops.jobs.wait(job.id, 20)
+    heir.ops.jobs.tell(job.id, "resume")
+    ended = heir.ops.jobs.wait(job.id, 20)
 
-        assert 0 < untold < 1000
-        assert ended is not None
-        assert (ended.state, cleared_keys(ended), ended.result) == ("done", 1000, "1,000 keys cleared")
+    assert 0 < untold < 1000
+    assert ended is not None
+    assert (ended.state, cleared_keys(ended), ended.result) == ("done", 1000, "1,000 keys cleared")
 
 
 def test_a_count_that_the_server_evicts_begins_anew(on_server: Runtime, redis_url: str, prefix: str) -> None:
@@ -422,50 +402,47 @@ def test_a_count_that_the_server_evicts_begins_anew(on_server: Runtime, redis_ur
     assert some + sum(steps) == 2000
 
 
-def test_both_consoles_see_one_job_and_either_may_undo_it(redis_url: str, prefix: str) -> None:
-    with ExitStack() as stack:
-        first, second = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
-        for wired in (first, second):
-            stack.callback(wired.close)
-            wired.ops.start()
-        first.cache.set_many({"user:1": 1, "user:2": 2})
+def test_both_consoles_see_one_job_and_either_may_undo_it(process: Callable[[], Runtime]) -> None:
+    first, second = process(), process()
+    first.ops.start()
+    second.ops.start()
+    first.cache.set_many({"user:1": 1, "user:2": 2})
 
-        job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
-        seen = second.ops.jobs.open()
-        missing = second.cache.get("user:1")
-        undone = second.ops.clearing.undo(job.id, actor="bob")
+    job = first.ops.clearing.start("user:*", actor="ann", undo_seconds=UNDO_SECONDS)
+    seen = second.ops.jobs.open()
+    missing = second.cache.get("user:1")
+    undone = second.ops.clearing.undo(job.id, actor="bob")
 
-        assert seen == [job]
-        assert missing is None
-        assert undone.state == "cancelled"
-        assert (first.cache.get("user:1"), second.cache.get("user:2")) == (1, 2)
-        assert first.ops.jobs.open() == []
+    assert seen == [job]
+    assert missing is None
+    assert undone.state == "cancelled"
+    assert (first.cache.get("user:1"), second.cache.get("user:2")) == (1, 2)
+    assert first.ops.jobs.open() == []
 
 
-def test_whoever_only_looks_sees_at_once_what_another_process_cleared(redis_url: str, prefix: str) -> None:
-    with ExitStack() as stack:
-        clearing, looking = (runtime.build(Settings.from_env(settings_of(redis_url, prefix))) for _ in range(2))
-        for wired in (clearing, looking):
-            stack.callback(wired.close)
-        cache, ops = looking.cache, looking.ops
-        looking.market.score("AAPL")
-        looking.market.price("AAPL")
-        assert ops.warmup.coverage("AAPL").covered == 1
+def test_whoever_only_looks_sees_at_once_what_another_process_cleared(process: Callable[[], Runtime]) -> None:
+    clearing, looking = process(), process()
+    cache, ops = looking.cache, looking.ops
+    looking.market.score("AAPL")
+    looking.market.price("AAPL")
+    assert ops.warmup.coverage("AAPL").covered == 1
 
-        clearing.cache.clear("momentum:*", sweep=False)
-        covered = ops.warmup.coverage("AAPL").rows["AAPL"]
-        clearing.cache.clear("price:*", sweep=False)
-        namespaces = ops.keyspace.snapshot(max_age=0).namespaces
-        clearing.cache.clear("history:*", sweep=False)
+    clearing.cache.clear("momentum:*", sweep=False)
+    covered = ops.warmup.coverage("AAPL").rows["AAPL"]
+    clearing.cache.clear("price:*", sweep=False)
+    namespaces = ops.keyspace.snapshot(max_age=0).namespaces
+    clearing.cache.clear("history:*", sweep=False)
 
-        assert covered == ("fresh", "missing")
-        assert namespaces.keys() & {"price", "momentum", "history"} == {"history"}
-        assert not cache.exists("history:AAPL")
-        assert cache.ttl("history:AAPL") is None
+    assert covered == ("fresh", "missing")
+    assert namespaces.keys() & {"price", "momentum", "history"} == {"history"}
+    assert not cache.exists("history:AAPL")
+    assert cache.ttl("history:AAPL") is None
 
 
-def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(real_server: RealServer) -> None:
-    wired = runtime.build(Settings.from_env(settings_of(real_server.url, "t:")))
+def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(
+    real_server: RealServer, build: Callable[..., Runtime]
+) -> None:
+    wired = build({"REDIS_ENABLED": "true", "REDIS_URL": real_server.url})
     wired.cache.set_many({"user:1": 1, "price:AAPL": 2})
     real_server.pause()
 
@@ -475,16 +452,12 @@ def test_a_clear_during_an_outage_is_accepted_and_holds_afterwards(real_server: 
 
     assert cleared.pending
     assert (wired.cache.get("user:1"), wired.cache.get("price:AAPL")) == (None, 2)
-    wired.close()
 
 
-def test_its_clock_is_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = ManualClock(1000.0)
-    graph = Graph(clock=clock)
+def test_its_clock_is_the_wall(graph: Graph) -> None:
     graph.cache.set("user:1", 1)
 
     job = graph.ops.clearing.start("user:*", actor="ann", undo_seconds=5)
 
-    assert (job.created_at, job.wakes_at) == (1000.0, 1005.0)
-    assert module.UNDO_SECONDS == 600
-    graph.close()
+    assert (job.created_at, job.wakes_at) == (graph.clock(), graph.clock() + 5)
+    assert UNDO_SECONDS == 600

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 
-from avcache import runtime
 from avcache.backends.board import Board, MemoryBoard
-from avcache.config import Settings
 from avcache.errors import CacheError, InvalidInput
 from avcache.ops.jobs import Job, JobRunning, Jobs, Run, Worker
 from avcache.runtime import Runtime
 from tests.ops.graph import wait_until
 from tests.servers import RealServer
+from tests.threads import together
 
 
 class Counting:
@@ -73,29 +71,16 @@ class Process:
         self.worker.stop()
 
 
-@pytest.fixture
-def on_server(redis_url: str, prefix: str) -> Iterator[Callable[[], Runtime]]:
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    with ExitStack() as stack:
-
-        def make() -> Runtime:
-            wired = runtime.build(Settings.from_env(settings))
-            stack.callback(wired.close)
-            return wired
-
-        yield make
-
-
 @pytest.fixture(params=["memory", "server"])
 def boards(request: pytest.FixtureRequest) -> Callable[[], Board]:
     """Each call is the board as another process has it."""
     if request.param == "memory":
         board = MemoryBoard()
         return lambda: board
-    make: Callable[[], Runtime] = request.getfixturevalue("on_server")
+    process: Callable[[], Runtime] = request.getfixturevalue("process")
 
     def shared() -> Board:
-        found = make().shared_board
+        found = process().shared_board
         assert found is not None
         return found
 
@@ -139,8 +124,8 @@ def test_all_processes_see_one_job_and_one_of_them_does_it(boards: Callable[[], 
     assert not second.worker.is_leader
 
 
-def test_the_lease_says_which_process_leads(on_server: Callable[[], Runtime], redis_url: str, prefix: str) -> None:
-    wired = on_server()
+def test_the_lease_says_which_process_leads(process: Callable[[], Runtime], redis_url: str, prefix: str) -> None:
+    wired = process()
     wired.ops.start()
     wait_until(lambda: wired.ops.worker.is_leader)
 
@@ -263,22 +248,17 @@ def test_what_goes_wrong_is_told_and_ends_no_other(error: Exception, said: str) 
 
 
 def test_of_many_that_are_to_be_alone_one_is_taken(boards: Callable[[], Board]) -> None:
-    board, barrier = boards(), threading.Barrier(8)
+    board = boards()
     taken: list[Job] = []
     refused: list[JobRunning] = []
 
-    def submit() -> None:
-        barrier.wait()
+    def submit(_number: int) -> None:
         try:
             taken.append(Jobs(board).submit("counting", {}, actor="ann", alone=True))
         except JobRunning as exc:
             refused.append(exc)
 
-    threads = [threading.Thread(target=submit) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(8, submit)
 
     assert (len(taken), len(refused)) == (1, 7)
     assert {exc.job.id for exc in refused} == {taken[0].id}
@@ -374,9 +354,10 @@ def test_what_a_leader_did_in_an_earlier_term_it_does_not_go_on_with() -> None:
     assert process.worker._lease.term == 2
 
 
-def test_a_job_that_ended_while_the_board_was_away_does_not_begin_anew(real_server: RealServer) -> None:
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": real_server.url}
-    wired = runtime.build(Settings.from_env(settings))
+def test_a_job_that_ended_while_the_board_was_away_does_not_begin_anew(
+    real_server: RealServer, build: Callable[..., Runtime]
+) -> None:
+    wired = build({"REDIS_ENABLED": "true", "REDIS_URL": real_server.url})
     counting = Counting()
     board = wired.ops.board
     jobs = Jobs(board)
@@ -392,17 +373,15 @@ def test_a_job_that_ended_while_the_board_was_away_does_not_begin_anew(real_serv
     wait_until(lambda: not wired.cache.state().is_degraded and job.id not in worker._unclosed)
     ended = jobs.get(job.id)
     worker.stop()
-    wired.close()
 
     assert ended is not None
     assert (ended.state, ended.result) == ("done", "counted to 3")
     assert len(counting.begun) == 1
 
 
-def test_a_full_server_takes_jobs_and_lets_clears_free_it() -> None:
+def test_a_full_server_takes_jobs_and_lets_clears_free_it(build: Callable[..., Runtime]) -> None:
     with RealServer("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
-        settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": server.url}
-        wired = runtime.build(Settings.from_env(settings))
+        wired = build({"REDIS_ENABLED": "true", "REDIS_URL": server.url})
         for number in range(2000):  # until it refuses
             wired.cache.set(f"user:{number}", "x" * 2000)
             if wired.cache.state().error is not None:

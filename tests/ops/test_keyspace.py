@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 import redis
 
-from avcache import runtime
 from avcache.backends.board import MemoryBoard
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
-from avcache.config import Settings
 from avcache.core.cache import Cache
 from avcache.core.keys import Namespace, Namespaces
 from avcache.errors import InvalidInput
 from avcache.ops import keyspace as module
 from avcache.ops.keyspace import Keyspace
 from avcache.runtime import Runtime
+from tests.threads import together
 
 
 @pytest.fixture
@@ -38,11 +36,8 @@ def keyspace(cache: Cache, clock: ManualClock) -> Keyspace:
 
 
 @pytest.fixture
-def on_server(redis_url: str, prefix: str) -> Iterator[Runtime]:
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    wired = runtime.build(Settings.from_env(settings))
-    yield wired
-    wired.close()
+def on_server(process: Callable[[], Runtime]) -> Runtime:
+    return process()
 
 
 def test_a_snapshot_of_nothing_is_exact_and_empty(keyspace: Keyspace, clock: ManualClock) -> None:
@@ -95,11 +90,7 @@ def test_many_who_look_at_once_cost_one_look(cache: Cache, keyspace: Keyspace, m
         return survey(fair=fair)
 
     monkeypatch.setattr(cache.backend, "survey", counted)
-    threads = [threading.Thread(target=keyspace.snapshot) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(8, lambda _: keyspace.snapshot())
 
     assert len(looks) == 1
 
@@ -227,18 +218,14 @@ def test_of_a_large_store_a_sample_is_told_with_its_error(on_server: Runtime) ->
 
 
 @pytest.mark.usefixtures("large")
-def test_a_sweep_counts_every_key_and_tells_the_other_processes(
-    on_server: Runtime, redis_url: str, prefix: str
-) -> None:
-    cache = on_server.cache
+def test_a_sweep_counts_every_key_and_tells_the_other_processes(process: Callable[[], Runtime]) -> None:
+    one, other = process(), process()
+    cache = one.cache
     cache.set_many({f"user:{number}": number for number in range(3000)})
     cache.get_or_load("price:AAPL", lambda: 1)
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    other = runtime.build(Settings.from_env(settings))
 
-    swept = on_server.ops.keyspace.sweep()
+    swept = one.ops.keyspace.sweep()
     seen = other.ops.keyspace.snapshot()
-    other.close()
 
     assert swept == seen
     assert (seen.keys, seen.is_exact, seen.share) == (3001, True, 1.0)
@@ -281,16 +268,14 @@ def test_a_sweep_that_may_not_go_on_keeps_nothing(on_server: Runtime) -> None:
 
 
 @pytest.mark.usefixtures("large")
-def test_what_one_process_forgets_all_forget(on_server: Runtime, redis_url: str, prefix: str) -> None:
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}
-    other = runtime.build(Settings.from_env(settings))
-    on_server.cache.set_many({f"user:{number}": number for number in range(3000)})
+def test_what_one_process_forgets_all_forget(process: Callable[[], Runtime]) -> None:
+    one, other = process(), process()
+    one.cache.set_many({f"user:{number}": number for number in range(3000)})
     before = other.ops.keyspace.snapshot()
 
-    on_server.cache.clear("*")
-    on_server.ops.keyspace.forget_sweep()
+    one.cache.clear("*")
+    one.ops.keyspace.forget_sweep()
     after = other.ops.keyspace.snapshot()
-    other.close()
 
     assert before.keys > 0
     assert after.keys == 0
@@ -325,13 +310,14 @@ def test_what_was_cleared_but_not_swept_is_not_there(on_server: Runtime) -> None
     assert list(on_server.ops.keyspace.snapshot(max_age=0).namespaces) == ["price"]
 
 
-def test_keys_of_other_applications_are_never_counted(redis_url: str, prefix: str) -> None:
+def test_keys_of_other_applications_are_never_counted(
+    redis_env: dict[str, str], redis_url: str, prefix: str, build: Callable[..., Runtime]
+) -> None:
     globs = f"{prefix.rstrip(':')}.:"
-    settings = {"AVCACHE_PROVIDER": "sample", "REDIS_ENABLED": "true", "REDIS_URL": redis_url}
     with redis.Redis.from_url(redis_url) as client:
         names = [f"{prefix}user:1", f"{prefix.rstrip(':')}xuser:1", f"{prefix.rstrip(':')}.user:1", globs[:-1]]
         client.mset(dict.fromkeys(names, b"of another program"))
-        wired = runtime.build(Settings.from_env(settings | {"REDIS_PREFIX": globs}))
+        wired = build(redis_env | {"REDIS_PREFIX": globs})
         wired.cache.set("user:1", 1)
 
         swept, found = wired.ops.keyspace.sweep(), wired.ops.keyspace.find("*")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from avcache.errors import BackendError, BackendUnavailable, InvalidInput, Seria
 from avcache.ops.schedule import Due, LastRun, Schedule
 from avcache.ops.schedules import MOST_SCHEDULES, Schedules
 from tests.servers import ROOT, free_port
+from tests.threads import together
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 MANY = 8
@@ -79,18 +79,6 @@ def remove(schedules: Schedules, schedule: Schedule) -> bool:
 def last_run(schedules: Schedules) -> LastRun | None:
     (view,) = schedules.all()
     return view.last_run
-
-
-def at_once(act: Callable[[int], object]) -> list[Any]:
-    """What *act* answers to each of eight threads that call it at the same moment."""
-    together = threading.Barrier(MANY)
-
-    def one(number: int) -> object:
-        together.wait(10)
-        return act(number)
-
-    with ThreadPoolExecutor(MANY) as pool:
-        return list(pool.map(one, range(MANY)))
 
 
 def test_a_schedule_is_found_again_as_it_was_made(schedules: Schedules, board: Board, clock: ManualClock) -> None:
@@ -397,7 +385,7 @@ def test_of_many_who_ask_at_once_exactly_one_is_told_of_each_run(
     for _ in range(10):
         clock.advance(10 * MINUTE)
 
-        told = [run for found in at_once(lambda number: processes[number].due()) for run in found]
+        told = [run for found in together(MANY, lambda number: processes[number].due()) for run in found]
 
         assert sorted(run.schedule.name for run in told) == ["0", "1", "2", "3", "4"]
 
@@ -407,7 +395,7 @@ def test_of_many_who_come_back_at_once_one_catches_up(board: Board, clock: Manua
     add(schedules, cron="*/10 * * * *")
     clock.advance(DAY + 5 * MINUTE)
 
-    told = [run for found in at_once(lambda number: processes[number].due()) for run in found]
+    told = [run for found in together(MANY, lambda number: processes[number].due()) for run in found]
 
     assert [run.is_late for run in told] == [True]
 
@@ -429,8 +417,8 @@ def test_processes_whose_clocks_differ_begin_each_run_once(board: Board) -> None
 def test_changes_made_at_once_are_all_made(board: Board, clock: ManualClock, schedules: Schedules) -> None:
     processes = [on(board, clock) for _ in range(MANY)]
 
-    made = at_once(lambda number: [add(processes[number], name=f"{number}.{turn}") for turn in range(5)])
-    at_once(lambda number: [remove(processes[number], one) for one in made[number][:2]])
+    made = together(MANY, lambda number: [add(processes[number], name=f"{number}.{turn}") for turn in range(5)])
+    together(MANY, lambda number: [remove(processes[number], one) for one in made[number][:2]])
 
     left = {one.name for mine in made for one in mine[2:]}
     assert {view.schedule.name for view in schedules.all()} == left
@@ -449,7 +437,7 @@ def test_the_number_of_schedules_is_held_to_by_many_at_once(board: Board, clock:
             return False
         return True
 
-    assert at_once(try_to_add).count(True) == 2
+    assert together(MANY, try_to_add).count(True) == 2
     assert len(schedules.all()) == MOST_SCHEDULES
 
 

@@ -12,8 +12,9 @@ import redis
 from avcache.backends.wire import Wire
 from avcache.clock import ManualClock
 from avcache.ops.server import Clients, Keys, Memory, MemoryLimits, look
-from tests.ops.stores import PREFIX, Store, memory_cache, store_on, until
+from tests.ops.stores import PREFIX, Store, memory_cache, store_on
 from tests.servers import RealServer, free_port
+from tests.threads import until
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from avcache.market.provider import PriceHistory, PriceProvider
 from avcache.ops.warmup import JobRunning, Warmup, WarmupJob
 from tests.market.doubles import MemoryProvider, steady
 from tests.ops.graph import Graph, wait_until
+from tests.threads import together
 
 
 class Gate(MemoryProvider):
@@ -220,22 +221,17 @@ def test_there_is_one_at_a_time(make: Make) -> None:
 
 def test_of_many_who_start_at_once_one_does(make: Make) -> None:
     gate = Gate(histories("AAPL"))
-    bench, barrier = make(gate), threading.Barrier(8)
+    bench = make(gate)
     begun: list[WarmupJob] = []
     refused: list[JobRunning] = []
 
-    def start() -> None:
-        barrier.wait()
+    def start(_number: int) -> None:
         try:
             begun.append(bench.warmup.start("AAPL"))
         except JobRunning as exc:
             refused.append(exc)
 
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(8, start)
     gate.opened.set()
 
     assert (len(begun), len(refused)) == (1, 7)

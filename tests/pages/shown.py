@@ -1,4 +1,4 @@
-"""What a page shows, read from all that it sends to the browser; and texts that must be shown as no more than text."""
+"""Pages run by Streamlit without a browser, what they show, and texts that must be shown as no more than text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-un
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 from streamlit.testing.v1 import AppTest
 
-__all__ = ["NAMES", "TEXTS", "markdown_of", "markup_in"]
+from avcache import runtime
+from avcache.ui import PAGES, SHELL
+
+__all__ = ["NAMES", "TEXTS", "labels", "markdown_of", "markup_in", "open_page", "press", "texts", "warm"]
 
 NAMES: Final = (
     "<img src=x onerror=alert(1)>",
@@ -45,6 +48,36 @@ _MARKUP: Final = re.compile(
     r"<img|\]\(java|:red\[boo|:material/dangerous|\$latex\$|\*\*bold|`tick|(?<!\S)->(?!\S)|[:\0]//evil|__bold__"
     r"|(?m:^# head|^===)"
 )
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    """The page of this *name*, opened at an address with this *query*."""
+    app = AppTest.from_file(str(SHELL), default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page(str(PAGES / f"{name}.py")).run()
+    assert not app.exception
+    return app
+
+
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+def labels(app: AppTest) -> list[str]:
+    """What stands on the buttons."""
+    return [button.label for button in app.button]
+
+
+def texts(app: AppTest) -> str:
+    """What somebody reads, without the marks that keep it from being Markdown."""
+    kinds = (app.markdown, app.caption, app.subheader, app.warning, app.success, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
+
+
+def warm(*tickers: str) -> None:
+    assert runtime.shared().ops.warmup.start(tickers).wait(30)
 
 
 def markdown_of(app: AppTest) -> list[str]:

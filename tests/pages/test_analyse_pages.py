@@ -9,28 +9,11 @@ from streamlit.testing.v1 import AppTest
 from avcache import runtime
 from avcache.market import scoring
 from avcache.market.holdings import parse_holdings
-from avcache.ui import PAGES, SHELL
+from avcache.ui import PAGES
 from avcache.ui.export import csv_of
 from avcache.ui.portfolio.analysis import exported
 from avcache.ui.resources import get_runtime
-from tests.servers import free_port
-
-MOMENTUM = str(PAGES / "momentum.py")
-PORTFOLIO = str(PAGES / "portfolio.py")
-
-
-def open_page(path: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    for name, value in parameters.items():
-        app.query_params[name] = value
-    app.switch_page(path).run()
-    assert not app.exception
-    return app
-
-
-def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
+from tests.pages.shown import labels, open_page, press, texts
 
 
 def analyse(app: AppTest, holdings: str) -> None:
@@ -53,15 +36,6 @@ def tables(app: AppTest) -> list[pd.DataFrame]:
     return [table.value for table in app.dataframe if not str(table.key).startswith("portfolio_grid")]
 
 
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
-
-
-def texts(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.subheader, app.warning, app.error)
-    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\\", "")
-
-
 def metrics(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value.replace("\\", "") for metric in app.metric}
 
@@ -70,7 +44,7 @@ def metrics(app: AppTest) -> dict[str, str]:
 
 
 def test_opening_momentum_on_an_empty_cache_loads_nothing() -> None:
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     assert "None of the 25 scores is in the cache yet" in texts(app)
     assert "Load the missing scores" in labels(app)
@@ -79,7 +53,7 @@ def test_opening_momentum_on_an_empty_cache_loads_nothing() -> None:
 
 
 def test_the_missing_scores_are_loaded_on_request() -> None:
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     press(app, "Load the missing scores")
 
@@ -91,7 +65,7 @@ def test_the_missing_scores_are_loaded_on_request() -> None:
 def test_momentum_ranks_what_is_cached_and_names_what_is_not() -> None:
     runtime.shared().market.scores(["AAPL", "MRK"])
 
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     assert app.dataframe[0].value["ticker"].tolist() == ["MRK", "AAPL"]
     assert "2 of 25 scores cached" in texts(app)
@@ -102,7 +76,7 @@ def test_an_analysts_view_counts_as_a_hit() -> None:
     runtime.shared().market.score("MRK")
     before = runtime.shared().cache.stats().total
 
-    open_page(MOMENTUM)
+    open_page("momentum")
 
     after = runtime.shared().cache.stats().total
     assert after.hits > before.hits
@@ -112,7 +86,7 @@ def test_an_analysts_view_counts_as_a_hit() -> None:
 def test_the_strongest_is_broken_down_at_first() -> None:
     runtime.shared().market.scores(["AAPL", "MRK"])
 
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     assert app.subheader[0].value.replace("\\", "") == "MRK 9.2 (92.3, Strong Buy, coverage 75 %)"
     assert len(app.get("plotly_chart")) == 2
@@ -123,14 +97,14 @@ def test_the_strongest_is_broken_down_at_first() -> None:
 def test_the_address_says_whose_details_are_wanted() -> None:
     runtime.shared().market.scores(["AAPL", "MRK"])
 
-    app = open_page(MOMENTUM, momentum_ticker="AAPL")
+    app = open_page("momentum", momentum_ticker="AAPL")
 
     assert app.subheader[0].value.startswith("AAPL")
 
 
 def test_details_of_a_ticker_that_is_not_cached_say_so() -> None:
     runtime.shared().market.score("MRK")
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     app.selectbox(key="momentum_ticker").select("XOM").run()
 
@@ -140,7 +114,7 @@ def test_details_of_a_ticker_that_is_not_cached_say_so() -> None:
 
 def test_filters_that_let_nobody_pass_say_what_to_do() -> None:
     runtime.shared().market.score("AAPL")
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     app.number_input(key="momentum_min").set_value(9.0).run()
 
@@ -151,7 +125,7 @@ def test_filters_that_let_nobody_pass_say_what_to_do() -> None:
 def test_scores_whose_prices_are_gone_offer_to_load_them() -> None:
     runtime.shared().market.score("MRK")
     runtime.shared().cache.delete("history:MRK")
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
     charts_before = len(app.get("plotly_chart"))
 
     press(app, "Load MRK")
@@ -162,7 +136,7 @@ def test_scores_whose_prices_are_gone_offer_to_load_them() -> None:
 
 def test_scores_loaded_elsewhere_change_no_choice() -> None:
     runtime.shared().market.score("AAPL")
-    untouched, chosen = open_page(MOMENTUM), open_page(MOMENTUM)
+    untouched, chosen = open_page("momentum"), open_page("momentum")
     chosen.selectbox(key="momentum_ticker").select("XOM").run()
 
     runtime.shared().market.scores(["MRK", "XOM"])
@@ -180,20 +154,20 @@ def test_a_score_of_an_older_version_does_not_break_the_page() -> None:
     cache.get_or_load("momentum:MRK", lambda: record, source=market.sources["momentum"])
     market.score("AAPL")
 
-    app = open_page(MOMENTUM, momentum_universe="My tickers", momentum_tickers="AAPL, MRK")
+    app = open_page("momentum", momentum_universe="My tickers", momentum_tickers="AAPL, MRK")
 
     assert app.dataframe[0].value["ticker"].tolist() == ["MRK", "AAPL"]
     assert "Splendid" not in app.dataframe[0].value["rating"].tolist()
 
 
 def test_bad_tickers_are_named() -> None:
-    app = open_page(MOMENTUM, momentum_universe="My tickers", momentum_tickers="AAPL **bold** <b>x</b>")
+    app = open_page("momentum", momentum_universe="My tickers", momentum_tickers="AAPL **bold** <b>x</b>")
 
     assert "No tickers: '**bold**', '<b>x</b>'" in texts(app)
 
 
 def test_an_unknown_ticker_among_good_ones_is_named_and_hides_no_other() -> None:
-    app = open_page(MOMENTUM, momentum_universe="My tickers", momentum_tickers="aapl, FOO, mrk")
+    app = open_page("momentum", momentum_universe="My tickers", momentum_tickers="aapl, FOO, mrk")
 
     press(app, "Load the missing scores")
 
@@ -204,7 +178,7 @@ def test_an_unknown_ticker_among_good_ones_is_named_and_hides_no_other() -> None
 
 
 def test_no_tickers_of_ones_own_ask_for_some() -> None:
-    app = open_page(MOMENTUM, momentum_universe="My tickers")
+    app = open_page("momentum", momentum_universe="My tickers")
 
     assert "Name some tickers" in texts(app)
 
@@ -212,7 +186,7 @@ def test_no_tickers_of_ones_own_ask_for_some() -> None:
 def test_loading_many_scores_needs_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-twenty-letters")
 
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     assert "Load the missing scores" not in labels(app)
     assert "need the token" in texts(app)
@@ -226,7 +200,7 @@ def everyone(app: AppTest) -> list[str]:
 def test_the_screener_is_in_the_address() -> None:
     runtime.shared().market.scores(["AAPL", "MRK", "PFE", "XOM"])
 
-    app = open_page(MOMENTUM, momentum_above="true", momentum_coverage="75", momentum_min="8")
+    app = open_page("momentum", momentum_above="true", momentum_coverage="75", momentum_min="8")
 
     assert everyone(app) == ["MRK", "XOM"]
     assert "4 of 25 scores cached · 2 shown" in texts(app)
@@ -236,7 +210,7 @@ def test_another_profile_has_scores_of_its_own() -> None:
     runtime.shared().market.score("AAPL")
     runtime.shared().market.score("MRK", profile="alphavelocity-legacy")
 
-    app = open_page(MOMENTUM, momentum_profile="alphavelocity-legacy")
+    app = open_page("momentum", momentum_profile="alphavelocity-legacy")
 
     assert everyone(app) == ["MRK"]
     assert "(81.7, Strong Buy" in texts(app)
@@ -247,7 +221,7 @@ def test_factor_places_tickers_among_those_listed() -> None:
     tickers = market.universes.get("Sample 25")
     market.scores(tickers, profile="factor", universe=tickers)
 
-    app = open_page(MOMENTUM, momentum_profile="factor")
+    app = open_page("momentum", momentum_profile="factor")
 
     assert len(everyone(app)) == 25
     assert "12-1 momentum" in app.dataframe[1].value["component"].tolist()
@@ -269,7 +243,7 @@ def test_prices_behind_a_factor_score_are_loaded_again() -> None:
 def test_tickers_in_the_address_are_compared() -> None:
     runtime.shared().market.scores(["AAPL", "NVDA", "MRK"])
 
-    app = open_page(MOMENTUM, compare="AAPL,NVDA")
+    app = open_page("momentum", compare="AAPL,NVDA")
 
     compared = next(table.value for table in app.dataframe if "Figure" in table.value.columns)
     assert list(compared.columns) == ["Figure", "AAPL", "NVDA"]
@@ -278,7 +252,7 @@ def test_tickers_in_the_address_are_compared() -> None:
 
 def test_what_is_compared_goes_into_the_address() -> None:
     runtime.shared().market.scores(["AAPL", "NVDA"])
-    app = open_page(MOMENTUM)
+    app = open_page("momentum")
 
     app.multiselect(key="momentum_compare").set_value(["NVDA", "AAPL"]).run()
     chosen = app.query_params["compare"]
@@ -291,7 +265,7 @@ def test_what_is_compared_goes_into_the_address() -> None:
 
 def test_one_that_cannot_be_had_spoils_no_comparison() -> None:
     runtime.shared().market.score("AAPL")
-    app = open_page(MOMENTUM, compare="AAPL,FOO")
+    app = open_page("momentum", compare="AAPL,FOO")
 
     press(app, "Load FOO")
 
@@ -303,7 +277,7 @@ def test_one_that_cannot_be_had_spoils_no_comparison() -> None:
     "bad", ["<img src=x onerror=alert(1)>", "A,B,C,D,E,F,G", "[x](javascript:alert(1))", "x" * 10_000]
 )
 def test_what_cannot_be_compared_is_said(bad: str) -> None:
-    app = open_page(MOMENTUM, compare=bad)
+    app = open_page("momentum", compare=bad)
 
     (error,) = app.error
     assert "<img" not in error.value.replace("\\<img", "")
@@ -314,26 +288,26 @@ def test_what_cannot_be_compared_is_said(bad: str) -> None:
 def test_percentiles_need_ten_scores() -> None:
     market = runtime.shared().market
     market.scores(["AAPL", "MRK"])
-    few = texts(open_page(MOMENTUM))
+    few = texts(open_page("momentum"))
 
     market.scores(market.universes.get("Sample 25"))
 
     assert "Percentiles need ten cached scores" in few
-    assert "Percentiles among 25 cached scores" in texts(open_page(MOMENTUM))
+    assert "Percentiles among 25 cached scores" in texts(open_page("momentum"))
 
 
 # -- portfolio
 
 
 def test_an_empty_portfolio_says_what_to_do() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     assert "Enter or paste what you hold" in texts(app)
     assert not app.metric
 
 
 def test_the_example_is_filled_in_and_analysed_on_request() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     press(app, "Use the example")
     filled = grid(app)["Ticker"].tolist()
@@ -359,7 +333,7 @@ def test_the_example_is_filled_in_and_analysed_on_request() -> None:
 
 
 def test_a_cost_basis_shows_the_profit() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "ticker,shares,cost basis\nAAPL,100,10000\nNVDA,50,")
 
@@ -367,7 +341,7 @@ def test_a_cost_basis_shows_the_profit() -> None:
 
 
 def test_one_unknown_ticker_is_left_out_and_named() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "AAPL,100\nFOO,3")
 
@@ -377,7 +351,7 @@ def test_one_unknown_ticker_is_left_out_and_named() -> None:
 
 
 def test_bad_lines_are_named_and_nothing_is_lost() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "AAPL 100\n**x** many")
 
@@ -386,7 +360,7 @@ def test_bad_lines_are_named_and_nothing_is_lost() -> None:
 
 
 def test_after_a_bad_line_the_last_analysis_stays() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
     analyse(app, "AAPL 100")
 
     analyse(app, "AAPL")
@@ -397,18 +371,18 @@ def test_after_a_bad_line_the_last_analysis_stays() -> None:
 
 
 def test_holdings_survive_a_visit_to_another_page() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
     analyse(app, "AAPL 100")
 
-    app.switch_page(MOMENTUM).run()
-    app.switch_page(PORTFOLIO).run()
+    app.switch_page(str(PAGES / "momentum.py")).run()
+    app.switch_page(str(PAGES / "portfolio.py")).run()
 
     assert metrics(app)["Total value"] == "$12,604"
     assert app.text_area(key="portfolio_holdings").value == "AAPL 100"
 
 
 def test_nothing_priced_shows_reasons_instead_of_zeros() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "FOO 1")
 
@@ -418,7 +392,7 @@ def test_nothing_priced_shows_reasons_instead_of_zeros() -> None:
 
 
 def test_holdings_are_not_part_of_the_address() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "AAPL 100")
 
@@ -438,7 +412,7 @@ def with_rows(app: AppTest, *rows: tuple[str, float | None, float | None]) -> Ap
 
 
 def test_the_grid_is_analysed_and_shows_tickers_as_they_are_spelled() -> None:
-    app = with_rows(open_page(PORTFOLIO), ("aapl", 100.0, 10_000.0))
+    app = with_rows(open_page("portfolio"), ("aapl", 100.0, 10_000.0))
 
     press(app, "Analyse")
 
@@ -447,7 +421,7 @@ def test_the_grid_is_analysed_and_shows_tickers_as_they_are_spelled() -> None:
 
 
 def test_a_bad_row_is_named_beside_it() -> None:
-    app = with_rows(open_page(PORTFOLIO), ("AAPL", 100.0, None), ("<b>x</b>", 1.0, None))
+    app = with_rows(open_page("portfolio"), ("AAPL", 100.0, None), ("<b>x</b>", 1.0, None))
 
     press(app, "Analyse")
 
@@ -457,7 +431,7 @@ def test_a_bad_row_is_named_beside_it() -> None:
 
 
 def test_what_is_pasted_can_be_edited_in_the_grid() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     analyse(app, "ticker,shares,cost basis\nAAPL,100,10000")
 
@@ -468,7 +442,7 @@ def test_an_exported_file_gives_the_same_portfolio() -> None:
     market = runtime.shared().market
     holdings = parse_holdings({"AAPL": (100.0, 10_000.0), "FOO": (3.0, 12.5)})
     file = csv_of(exported(market.portfolio(holdings), holdings))
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     app.file_uploader[0].upload("portfolio.csv", file, "text/csv").run()
 
@@ -479,7 +453,7 @@ def test_an_exported_file_gives_the_same_portfolio() -> None:
 
 
 def test_a_file_that_is_none_names_its_bad_lines() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
 
     app.file_uploader[0].upload("x.csv", b"<img src=x onerror=alert(1)>\n", "text/csv").run()
 
@@ -488,13 +462,13 @@ def test_a_file_that_is_none_names_its_bad_lines() -> None:
 
 
 def test_a_portfolio_is_saved_and_opened_by_its_name() -> None:
-    first = open_page(PORTFOLIO)
+    first = open_page("portfolio")
     analyse(first, "AAPL 100")
     first.text_input(key="portfolio_name").set_value("Core")
     press(first, "Save")
     said = first.success[0].value
 
-    second = open_page(PORTFOLIO)
+    second = open_page("portfolio")
     second.selectbox(key="portfolio_saved").select("Core").run()
 
     assert not second.exception
@@ -504,7 +478,7 @@ def test_a_portfolio_is_saved_and_opened_by_its_name() -> None:
 
 
 def test_a_name_that_cannot_be_is_refused_in_words() -> None:
-    app = open_page(PORTFOLIO)
+    app = open_page("portfolio")
     analyse(app, "AAPL 100")
 
     press(app, "Save")
@@ -516,20 +490,20 @@ def test_a_name_that_cannot_be_is_refused_in_words() -> None:
 def test_the_address_opens_a_saved_portfolio() -> None:
     get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
 
-    app = open_page(PORTFOLIO, portfolio_saved="Core")
+    app = open_page("portfolio", portfolio_saved="Core")
 
     assert metrics(app)["Total value"] == "$12,604"
 
 
 def test_an_address_with_a_name_that_is_gone_says_so() -> None:
-    app = open_page(PORTFOLIO, portfolio_saved="Gone")
+    app = open_page("portfolio", portfolio_saved="Gone")
 
     assert "it may have been removed" in texts(app)
 
 
 def test_nothing_is_removed_without_a_question() -> None:
     get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
-    app = open_page(PORTFOLIO, portfolio_saved="Core")
+    app = open_page("portfolio", portfolio_saved="Core")
 
     press(app, "Remove")
 
@@ -542,22 +516,20 @@ def test_saved_portfolios_need_the_token(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-twenty-letters")
     get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
 
-    app = open_page(PORTFOLIO, portfolio_saved="Core")
+    app = open_page("portfolio", portfolio_saved="Core")
 
     assert not app.metric
     assert "Save" not in labels(app)
     assert "by those who have the token" in texts(app)
 
 
-@pytest.mark.parametrize("page", [MOMENTUM, PORTFOLIO])
-def test_both_pages_work_while_redis_is_away(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    monkeypatch.setenv("REDIS_ENABLED", "true")
-    monkeypatch.setenv("REDIS_PORT", str(free_port()))
-
+@pytest.mark.parametrize("page", ["momentum", "portfolio"])
+@pytest.mark.usefixtures("away")
+def test_both_pages_work_while_redis_is_away(page: str) -> None:
     app = open_page(page)
 
     assert "Degraded" in texts(app) or "degraded" in texts(app).lower()
-    if page == PORTFOLIO:
+    if page == "portfolio":
         analyse(app, "AAPL 100")
         assert metrics(app)["Total value"] == "$12,604"
         assert "on the server, which is away" in texts(app)

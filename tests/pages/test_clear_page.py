@@ -6,31 +6,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
-from avcache.ui import PAGES, SHELL
+from tests.pages.shown import labels, open_page, press, texts, warm
 
 NASTY = "<img src=x onerror=alert(1)> :red[x] $x$ [y](javascript:alert(2))"
 
 
 def open_clear(way: str = "Pattern") -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    app.switch_page(str(PAGES / "clear.py")).run()
+    app = open_page("clear")
     app.button_group(key="clear_way").set_value(way).run()
     assert not app.exception
     return app
-
-
-def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-
-
-def texts(app: AppTest) -> str:
-    found = "\n".join(str(one.value) for kind in (app.markdown, app.caption, app.error) for one in kind)
-    return found.replace("\\", "")
-
-
-def warm(*tickers: str) -> None:
-    assert runtime.shared().ops.warmup.start(tickers).wait(30)
 
 
 def test_a_namespace_is_chosen_from_those_there_are() -> None:
@@ -79,7 +64,7 @@ def test_the_plan_of_another_way_is_not_shown() -> None:
 
     app.button_group(key="clear_way").set_value("Ticker").run()
 
-    assert not any(button.label.startswith("Clear 1") for button in app.button)
+    assert not any(label.startswith("Clear 1") for label in labels(app))
 
 
 @pytest.mark.parametrize("way", ["Namespace", "Ticker"])

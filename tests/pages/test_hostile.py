@@ -20,8 +20,7 @@ from avcache.errors import Absent, InvalidInput, ProviderError
 from avcache.market.holdings import parse_holdings
 from avcache.market.provider import Figures, PriceHistory
 from avcache.ops.doctor import Action, Finding
-from avcache.ui import PAGES, SHELL
-from tests.pages.shown import NAMES, TEXTS, markdown_of, markup_in
+from tests.pages.shown import NAMES, TEXTS, markdown_of, markup_in, open_page, press
 
 ALL = ("overview", "keys", "expiry", "clear", "warmup", "server", "audit", "momentum", "portfolio")
 WORD = "w" * 1_000_000
@@ -88,22 +87,6 @@ def _nothing() -> None:
     raise Absent(" ".join(NAMES), ttl=60)
 
 
-def open_page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    if name != "overview":
-        app.switch_page(str(PAGES / f"{name}.py")).run()
-    assert not app.exception
-    return app
-
-
-def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-
-
 def markup(*shown: AppTest | Sequence[str]) -> list[str]:
     """What of these pages and texts would be markup."""
     texts = [text for one in shown for text in (markdown_of(one) if isinstance(one, AppTest) else one)]
@@ -153,11 +136,8 @@ def test_a_value_is_shown_as_the_data_that_it_is() -> None:
     assert 1_000 < len(app.code[0].value) < 100_000
 
 
-def test_what_others_call_their_keys_on_the_server_is_no_markup(
-    redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"REDIS_ENABLED": "true", "REDIS_URL": redis_url, "REDIS_PREFIX": prefix}.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("on_server")
+def test_what_others_call_their_keys_on_the_server_is_no_markup(redis_url: str, prefix: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.mset({f"{prefix}{text}:1": text for text in TEXTS})
         client.mset({f"{prefix}{text}": text for text in TEXTS})

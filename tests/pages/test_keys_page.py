@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
-from avcache.ui import PAGES, SHELL
-from tests.servers import free_port
-
-
-def open_keys(**params: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    app.switch_page(str(PAGES / "keys.py"))
-    for name, value in params.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+from tests.pages.shown import labels, open_page, press, texts, warm
 
 
 def open_key(key: str) -> AppTest:
-    app = open_keys()
+    app = open_page("keys")
     app.selectbox(key="keys_open").set_value(key).run()
     assert not app.exception
     return app
 
 
-def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-
-
-def texts(app: AppTest) -> str:
-    found = "\n".join(str(one.value) for kind in (app.markdown, app.caption, app.error, app.warning) for one in kind)
-    return found.replace("\\", "")
-
-
-def warm(*tickers: str) -> None:
-    assert runtime.shared().ops.warmup.start(tickers).wait(30)
-
-
 def test_prefixes_have_their_counts_and_narrow_the_table() -> None:
     warm("AAPL", "MRK")
-    app = open_keys()
+    app = open_page("keys")
 
-    labels = app.button_group(key="keys_prefix").options
+    prefixes = app.button_group(key="keys_prefix").options
     app.button_group(key="keys_prefix").set_value("price").run()
 
-    assert "price 2" in labels
-    assert labels[0].startswith("All ")
+    assert "price 2" in prefixes
+    assert prefixes[0].startswith("All ")
     assert set(app.dataframe[0].value["Key"]) == {"price:AAPL", "price:MRK"}
     assert "price" in app.query_params["keys_prefix"]
 
@@ -58,7 +32,7 @@ def test_prefixes_have_their_counts_and_narrow_the_table() -> None:
 def test_a_prefix_in_the_address_is_the_one_that_is_shown() -> None:
     warm("AAPL")
 
-    app = open_keys(keys_prefix="price")
+    app = open_page("keys", keys_prefix="price")
 
     assert app.button_group(key="keys_prefix").value == "price"
     assert app.dataframe[0].value["Key"].to_list() == ["price:AAPL"]
@@ -67,7 +41,7 @@ def test_a_prefix_in_the_address_is_the_one_that_is_shown() -> None:
 def test_a_prefix_that_is_gone_shows_all() -> None:
     warm("AAPL")
 
-    app = open_keys(keys_prefix="gone")
+    app = open_page("keys", keys_prefix="gone")
 
     assert "price:AAPL" in app.dataframe[0].value["Key"].to_list()
 
@@ -140,7 +114,7 @@ def test_nobody_deletes_without_the_token(monkeypatch: pytest.MonkeyPatch) -> No
 
     app = open_key("price:AAPL")
 
-    assert not {"Delete this key", "Reload"} & {button.label for button in app.button}
+    assert not {"Delete this key", "Reload"} & set(labels(app))
 
 
 @pytest.fixture
@@ -153,7 +127,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("large")
 def test_a_large_store_is_searched_on_only_when_asked() -> None:
-    app = open_keys()
+    app = open_page("keys")
     first = texts(app)
     app.run()
     again = texts(app)
@@ -169,25 +143,18 @@ def test_a_large_store_is_searched_on_only_when_asked() -> None:
 @pytest.mark.usefixtures("large")
 def test_a_ticker_of_a_large_store_is_found_by_its_name() -> None:
     runtime.shared().cache.set("user:AAPL", 1)
-    app = open_keys()
+    app = open_page("keys")
 
     app.text_input(key="keys_find").set_value("aapl").run()
 
     assert app.dataframe[0].value["Key"].to_list() == ["user:AAPL"]
 
 
-def test_while_redis_is_away_what_is_in_memory_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_ENABLED", "true")
-    monkeypatch.setenv("REDIS_PORT", str(free_port()))
-    runtime.shared().start()
+@pytest.mark.usefixtures("away")
+def test_while_redis_is_away_what_is_in_memory_can_be_looked_at() -> None:
     warm("AAPL")
 
     app = open_key("price:AAPL")
 
     assert "price:AAPL" in app.dataframe[0].value["Key"].to_list()
     assert app.metric[0].value.startswith("\\$126")
-
-
-@pytest.fixture(autouse=True)
-def _next_tick() -> None:
-    st.cache_resource.clear()

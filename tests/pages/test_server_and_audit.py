@@ -16,10 +16,10 @@ from avcache.errors import BackendError
 from avcache.ops.audit import MOST_ENTRIES
 from avcache.ops.doctor import Action, Finding
 from avcache.ops.server import Latency, Memory, ServerView
-from avcache.ui import PAGES, SHELL
 from avcache.ui.server.links import link_of
 from avcache.ui.server.slow import HIDDEN
-from tests.servers import RealServer, free_port
+from tests.pages.shown import open_page, texts
+from tests.servers import RealServer
 
 NASTY = [
     "<img src=x onerror=alert(1)>",
@@ -30,22 +30,6 @@ NASTY = [
     "\u202egnp",
     "w" * 10_000,
 ]
-
-
-def open_page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    if name != "overview":
-        app.switch_page(str(PAGES / f"{name}.py")).run()
-    assert not app.exception
-    return app
-
-
-def texts(app: AppTest) -> str:
-    found = [element for kind in (app.markdown, app.caption, app.warning, app.error) for element in kind]
-    return "\n".join(str(element.value) for element in found).replace("\\", "")
 
 
 def markup(app: AppTest) -> list[str]:
@@ -63,13 +47,6 @@ def on_server(real_server: RealServer, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("REDIS_URL", real_server.url)
     with redis.Redis.from_url(real_server.url) as client:
         yield client
-
-
-@pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_ENABLED", "true")
-    monkeypatch.setenv("REDIS_PORT", str(free_port()))
-    runtime.shared().start()
 
 
 # -- server ----------------------------------------------------------------------------------------

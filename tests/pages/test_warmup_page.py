@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
 from avcache.errors import BackendUnavailable, SerializationError
 from avcache.ops.warmup import WarmupPlan
-from avcache.ui import PAGES, SHELL
 from avcache.ui.charts.coverage import coverage_map
 from avcache.ui.warmup import describe_plan, legend, tickers_in
-from tests.servers import free_port
+from tests.pages.shown import labels, open_page, press, texts
 
 NASTY = "<img src=x onerror=alert(1)> [y](javascript:alert(2))"
-
-
-def open_warmup() -> AppTest:
-    app = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    app.switch_page(str(PAGES / "warmup.py")).run()
-    assert not app.exception
-    return app
-
-
-def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-
-
-def labels(app: AppTest) -> set[str]:
-    return {button.label for button in app.button}
-
-
-def texts(app: AppTest) -> str:
-    found = "\n".join(str(one.value) for kind in (app.markdown, app.caption, app.error, app.warning) for one in kind)
-    return found.replace("\\", "")
 
 
 class TestWords:
@@ -79,7 +56,7 @@ class TestWords:
 
 
 def test_one_kind_alone_can_be_warmed() -> None:
-    app = open_warmup()
+    app = open_page("warmup")
     app.text_area(key="warmup_tickers").set_value("AAPL").run()
 
     app.button_group(key="warmup_kinds").set_value(["price"]).run()
@@ -93,7 +70,7 @@ def test_one_kind_alone_can_be_warmed() -> None:
 
 
 def test_no_kind_asks_for_one() -> None:
-    app = open_warmup()
+    app = open_page("warmup")
     app.text_area(key="warmup_tickers").set_value("AAPL").run()
 
     app.button_group(key="warmup_kinds").set_value([]).run()
@@ -103,7 +80,7 @@ def test_no_kind_asks_for_one() -> None:
 
 
 def test_a_budget_goes_with_the_job() -> None:
-    app = open_warmup()
+    app = open_page("warmup")
     app.text_area(key="warmup_tickers").set_value("AAPL").run()
     app.number_input(key="warmup_rate").set_value(50.0).run()
     app.number_input(key="warmup_minutes").set_value(5).run()
@@ -118,7 +95,7 @@ def test_a_budget_goes_with_the_job() -> None:
 
 def test_what_failed_is_tried_again() -> None:
     assert runtime.shared().ops.warmup.start("AAPL ZZZZ", ["price"]).wait(30)
-    app = open_warmup()
+    app = open_page("warmup")
 
     press(app, "Retry the 1 failed")
 
@@ -131,7 +108,7 @@ def test_what_failed_is_tried_again() -> None:
 def test_a_schedule_is_seen_paused_resumed_and_begun_now() -> None:
     ops = runtime.shared().ops
     ops.schedules.add(NASTY, "0 8 * * 1-5", "America/New_York", tickers="AAPL", by="ann")
-    app = open_warmup()
+    app = open_page("warmup")
     before = texts(app)
 
     press(app, "Pause")
@@ -156,7 +133,7 @@ def test_a_schedule_is_seen_paused_resumed_and_begun_now() -> None:
 
 
 def test_a_schedule_is_previewed_before_it_is_added() -> None:
-    app = open_warmup()
+    app = open_page("warmup")
 
     press(app, "Add a schedule")
 
@@ -167,20 +144,17 @@ def test_a_schedule_is_previewed_before_it_is_added() -> None:
 def test_removing_a_schedule_asks_first() -> None:
     ops = runtime.shared().ops
     ops.schedules.add("Open", "0 8 * * *", "UTC", universe="Sample 25")
-    app = open_warmup()
+    app = open_page("warmup")
 
     press(app, "Remove")
 
-    assert {"Remove it", "Keep it"} <= labels(app)
+    assert {"Remove it", "Keep it"} <= set(labels(app))
     assert len(ops.schedules.all()) == 1
 
 
-def test_schedules_say_that_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_ENABLED", "true")
-    monkeypatch.setenv("REDIS_PORT", str(free_port()))
-    runtime.shared().start()
-
-    app = open_warmup()
+@pytest.mark.usefixtures("away")
+def test_schedules_say_that_redis_is_away() -> None:
+    app = open_page("warmup")
 
     assert "schedules are kept there" in texts(app)
 
@@ -191,7 +165,7 @@ def test_schedules_of_another_release_are_not_told_as_an_outage(monkeypatch: pyt
 
     monkeypatch.setattr(runtime.shared().ops.schedules, "all", unreadable)
 
-    app = open_warmup()
+    app = open_page("warmup")
 
     assert "written by another release" in texts(app)
     assert "Redis is away" not in texts(app)
@@ -200,7 +174,7 @@ def test_schedules_of_another_release_are_not_told_as_an_outage(monkeypatch: pyt
 def test_a_store_that_goes_away_in_between_costs_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ops = runtime.shared().ops
     ops.schedules.add("Open", "0 8 * * *", "UTC", universe="Sample 25")
-    app = open_warmup()
+    app = open_page("warmup")
 
     def away(_id: str) -> None:
         raise BackendUnavailable("gone")
@@ -215,8 +189,8 @@ def test_nobody_touches_a_schedule_without_the_token(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AVCACHE_API_TOKEN", "a-token-of-16-characters")
     runtime.shared().ops.schedules.add("Open", "0 8 * * *", "UTC", universe="Sample 25")
 
-    app = open_warmup()
+    app = open_page("warmup")
 
     assert "Open" in texts(app)
-    assert not {"Pause", "Run now", "Remove"} & labels(app)
+    assert not {"Pause", "Run now", "Remove"} & set(labels(app))
     assert next(button for button in app.button if button.label == "Add a schedule").disabled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -23,6 +23,7 @@ from avcache.telemetry.others import Process, decode, encode
 from avcache.telemetry.totals import Totals
 from tests.servers import RealServer
 from tests.telemetry.nodes import NOW, Breakable, InMemory, Node
+from tests.threads import until
 
 
 @pytest.fixture
@@ -320,7 +321,7 @@ def test_the_thread_flushes_each_interval_and_once_more_at_the_end(store: RedisT
     flusher.start()
     flusher.start()
     counters.of("price").hits += 1
-    wait_for(lambda: Totals(Counters(), store, lambda: Process.here(0)).stats(60).total.hits == 1)
+    until(lambda: Totals(Counters(), store, lambda: Process.here(0)).stats(60).total.hits == 1)
 
     counters.of("price").hits += 1
     flusher.stop()
@@ -338,10 +339,10 @@ def test_a_mistake_of_ours_does_not_end_the_thread(
     with monkeypatch.context() as patch:
         patch.setattr(counters, "minutes", lambda _: 1 / 0)
         flusher.start()
-        wait_for(lambda: "totals.failed" in caplog.text)
+        until(lambda: "totals.failed" in caplog.text)
     counters.of("price").hits += 1
 
-    wait_for(lambda: Totals(Counters(), store, lambda: Process.here(0)).stats(60).total.hits == 1)
+    until(lambda: Totals(Counters(), store, lambda: Process.here(0)).stats(60).total.hits == 1)
     flusher.stop()
 
 
@@ -452,10 +453,3 @@ def test_a_process_is_read_back_from_its_name() -> None:
 
     assert Process.parse(str(process)) == process
     assert Process.parse("fe80::1:42:5:abc") == Process("fe80::1", 42, 5, "abc")
-
-
-def wait_for(is_done: Callable[[], bool], patience: float = 5.0) -> None:
-    give_up_at = time.monotonic() + patience
-    while not is_done():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
