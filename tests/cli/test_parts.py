@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -110,16 +110,17 @@ class Slow(MemoryProvider):
         return super().histories(tickers)
 
 
-def test_a_warm_up_that_is_left_is_stopped(on_redis: Runtime) -> None:
-    slow = Slow(SAMPLE_25)
-    vars(on_redis)["provider"] = slow
-    warming = Here(on_redis).warm(SAMPLE_25)
+def test_a_warm_up_that_is_left_is_stopped(process: Callable[[], Runtime]) -> None:
+    slow, caller = Slow(SAMPLE_25), process()
+    vars(caller)["provider"] = slow
+    caller.start()
+    warming = Here(caller).warm(SAMPLE_25)
     first = next(warming)
 
     threading.Timer(0.05, slow.go.set).start()
     warming.close()
 
-    job = on_redis.ops.warmup.latest
+    job = caller.ops.warmup.latest
     assert first.ticker == SAMPLE_25[0]
     assert job is not None
     assert job.is_cancelled

@@ -35,7 +35,7 @@ class Counting:
             while not self.steps.acquire(timeout=0.05):
                 run.check()
             run.check()
-            run.tell(at_once=True, done=run.job.done + 1)
+            run.tell(done=run.job.done + 1)
         return f"counted to {run.job.total}"
 
     def cancelled(self, job: Job) -> str:

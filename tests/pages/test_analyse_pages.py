@@ -232,7 +232,7 @@ def test_prices_behind_a_factor_score_are_loaded_again() -> None:
     tickers = market.universes.get("Sample 25")
     market.scores(tickers, profile="factor", universe=tickers)
     cache.delete("history:MRK")
-    app = open_page(MOMENTUM, momentum_profile="factor", momentum_ticker="MRK")
+    app = open_page("momentum", momentum_profile="factor", momentum_ticker="MRK")
 
     app.button(key="momentum_load_prices").click().run()
 

@@ -43,6 +43,7 @@ class Run:
         self._is_ours = is_ours
         self._may_go_on = may_go_on
         self._told_at = 0.0
+        self._is_told = True
         self._asked_at = 0.0
         self._is_failing = False
         self._mutex = threading.RLock()
@@ -59,10 +60,8 @@ class Run:
         """
         with self._mutex:
             self.job = msgspec.structs.replace(self.job, **changes)
-            now = time.monotonic()
-            if (at_once or now - self._told_at >= _TOLD_EVERY) and self._is_ours():
-                self._told_at = now
-                self._keep()
+            self._is_told = False
+            self._pass_on(at_once=at_once)
 
     def check(self) -> None:
         """
@@ -78,6 +77,7 @@ class Run:
                 self._ask()
             if self.is_cancelled:
                 raise Stopped("cancelled")
+            self._pass_on()  # what was told too soon after something else
             if self.job.state != "paused":
                 return
             time.sleep(_TOLD_EVERY / 4)
@@ -94,6 +94,13 @@ class Run:
         state: JobState = {"pause": "paused", "resume": "running"}.get(wish or "", self.job.state)  # type: ignore[assignment]
         if state != self.job.state:
             self.tell(at_once=True, state=state)
+
+    def _pass_on(self, *, at_once: bool = False) -> None:
+        with self._mutex:
+            now = time.monotonic()
+            if not self._is_told and (at_once or now - self._told_at >= _TOLD_EVERY) and self._is_ours():
+                self._told_at, self._is_told = now, True
+                self._keep()
 
     def _keep(self) -> None:
         try:
