@@ -18,6 +18,8 @@ __all__ = ["lifespan_of"]
 logger = logging.getLogger(__name__)
 
 _COLLECT_EVERY = 30.0
+_NEVER = 1_000_000
+"""So many younger collections would have to come first: until then the one below has been."""
 
 
 def lifespan_of(get_runtime: Callable[[], Runtime]) -> Callable[[object], AbstractAsyncContextManager[None]]:
@@ -42,9 +44,14 @@ def lifespan_of(get_runtime: Callable[[], Runtime]) -> Callable[[object], Abstra
 
 
 async def _collect_garbage() -> None:
-    """Stands in for the collection after every page run, which is switched off for its cost."""
+    """
+    Stands in for the collection after every page run, which is switched off for its cost, and for those of all that is
+    old, which come every few seconds with many sessions and hold up everybody for 50 ms.
+    """
     gc.collect()
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
     while True:
         await asyncio.sleep(_COLLECT_EVERY)
         await anyio.to_thread.run_sync(gc.collect)

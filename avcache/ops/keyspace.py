@@ -106,14 +106,14 @@ class Keyspace:
         Figures of the whole cache, made once for all who ask meanwhile.
 
         Of a small store they are exact, and not older than *max_age* seconds. Of a large one they are those of the last
-        sweep if that is not old, else reckoned from a sample.
+        sweep if that is not old, else reckoned from a sample. Who asks while others make them does not wait: it gets
+        what was seen before, if that is not twice as old.
         """
-        with self._mutex:
-            told = self._told()
-            shared = self._shared
-            if shared is None or shared.told != told or self._clock() - shared.made_at > self._lives(shared, max_age):
-                shared = self._shared = _Shared(self._clock(), told, self._stored(told) or self._look())
-            return shared.snapshot
+        told = self._told()
+        found = self._known(told, max_age)
+        if found is None and self._mutex.locked():
+            found = self._known(told, max_age, times=2)
+        return found or self._renewed(told, max_age)
 
     def tend(self, go_on: Callable[[float], bool] = lambda _done: True) -> None:
         """Sweep, if the store is a large one and the last sweep was a while ago. *go_on* as for `sweep`."""
@@ -226,10 +226,23 @@ class Keyspace:
         """While Redis is away, only memory is seen."""
         return self._cache.state().is_degraded
 
-    def _lives(self, shared: _Shared, max_age: float) -> float:
+    def _known(self, told: bytes | None, max_age: float, times: int = 1) -> Snapshot | None:
+        """What was seen last, if nothing else was *told* since then and it is not too old."""
+        shared = self._shared
+        if shared is None or shared.told != told:
+            return None
         snapshot = shared.snapshot
         is_live = snapshot.share >= 1 and snapshot.took <= _BUDGET
-        return max_age if is_live else max(max_age, _SAMPLE_LIVES)
+        lives = max_age if is_live else max(max_age, _SAMPLE_LIVES)
+        return snapshot if self._clock() - shared.made_at <= times * lives else None
+
+    def _renewed(self, told: bytes | None, max_age: float) -> Snapshot:
+        with self._mutex:
+            found = self._known(told, max_age)  # others may have made it meanwhile
+            if found is None:
+                found = self._stored(told) or self._look()
+                self._shared = _Shared(self._clock(), told, found)
+            return found
 
     def _look(self) -> Snapshot:
         """All of a small store, or a sample of a large one."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 
+from avcache.backends.base import Slice
 from avcache.backends.board import MemoryBoard
 from avcache.backends.memory import MemoryBackend
 from avcache.clock import ManualClock
@@ -72,6 +75,59 @@ def test_all_who_look_meanwhile_share_one_snapshot(cache: Cache, keyspace: Keysp
 
     assert second is first
     assert third.keys == 1
+
+
+class Looked:
+    """A survey that waits for `go`."""
+
+    def __init__(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._survey = cache.backend.survey
+        monkeypatch.setattr(cache.backend, "survey", self._wait)
+
+    def _wait(self, *, fair: bool = False) -> Iterator[Slice]:
+        self.begun.set()
+        assert self.go.wait(10)
+        yield from self._survey(fair=fair)
+
+
+def test_who_asks_while_others_look_gets_what_was_seen_before(
+    cache: Cache, keyspace: Keyspace, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, looked = keyspace.snapshot(), Looked(cache, monkeypatch)
+    cache.set("user:1", 1)
+    clock.advance(2.0)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(keyspace.snapshot)
+        assert looked.begun.wait(10)
+
+        meanwhile = keyspace.snapshot()
+        clock.advance(2.0)  # by now it is too old for that
+        late = pool.submit(keyspace.snapshot)
+        with pytest.raises(TimeoutError):
+            late.result(0.1)
+        looked.go.set()
+
+        assert meanwhile is before
+        assert slow.result(10).keys == late.result(10).keys == 1
+
+
+def test_what_was_forgotten_is_shown_to_nobody_while_others_look(
+    cache: Cache, keyspace: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyspace.snapshot()
+    cache.set("user:1", 1)
+    keyspace.forget_sweep()
+    looked = Looked(cache, monkeypatch)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(keyspace.snapshot)
+        assert looked.begun.wait(10)
+        other = pool.submit(keyspace.snapshot)
+        with pytest.raises(TimeoutError):
+            other.result(0.1)
+        looked.go.set()
+
+        assert slow.result(10).keys == other.result(10).keys == 1
 
 
 def test_who_wants_no_age_gets_none(cache: Cache, keyspace: Keyspace, clock: ManualClock) -> None:
