@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from avcache.formats import format_age, format_clock, format_count, format_seconds
 from avcache.ops.forecast import Forecast
 from avcache.ops.snapshot import Due, NamespaceSize, Snapshot
+from avcache.ui.words import counted
 
-__all__ = ["ExpiryModel", "describe_cliffs", "describe_due", "expiry"]
+__all__ = ["ExpiryModel", "describe_cliffs", "describe_due", "describe_shown", "expiry"]
 
 _BUCKETS = 30
 _HORIZON = 3600.0
@@ -128,9 +129,23 @@ def _next(wanted: Sequence[NamespaceSize], age: float) -> str:
     return format_age(soonest) if soonest > 0 else "now"
 
 
+def describe_shown(model: ExpiryModel) -> str:
+    """How many of the fresh entries are in the histogram, and what of those that are not."""
+    shown = model.fresh - model.later
+    if not model.later:
+        return counted(shown, "fresh key")
+    if not shown:
+        return f"{counted(model.later, 'fresh key')}, all for longer than an hour: choose a namespace to see until when"
+    return f"{counted(shown, 'fresh key')}; {model.later:,} more for longer than an hour: choose their namespace"
+
+
 def describe_due(due: Forecast) -> str:
     """What the next hour costs if all of it is asked for again."""
     keys, seconds = sum(due.keys), sum(due.load_seconds)
+    if not keys:
+        return "Nothing falls due within an hour."
+    if due.unknown >= keys:
+        return f"{keys:,} keys fall due within an hour; what loading them takes is not known."
     text = f"{keys:,} keys fall due within an hour; loading them took {format_seconds(seconds)} last time."
     return f"{text} Of {due.unknown:,} it is not known." if due.unknown else text
 

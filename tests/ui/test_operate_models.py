@@ -29,7 +29,7 @@ from avcache.ui.charts.palette import colour_of
 from avcache.ui.clear import describe_job, describe_plan, history, must_type
 from avcache.ui.clear import exported as exported_clears
 from avcache.ui.entry import describe, tables_in, text_of
-from avcache.ui.expiry import describe_cliffs, describe_due, expiry
+from avcache.ui.expiry import describe_cliffs, describe_due, describe_shown, expiry
 from avcache.ui.export import csv_of
 from avcache.ui.keys import exported as exported_keys
 from avcache.ui.keys import key_table, ordered, patterns_of
@@ -252,6 +252,23 @@ class TestExpiry:
         figure = due_load(due, "#3B82F6")
         assert figure.data[0].y[2] == 5.5
         assert figure.data[0].marker.opacity[1:4] == (0.45, 1.0, 0.45)
+
+    def test_what_is_not_known_to_cost_anything_is_not_told_as_nothing(self) -> None:
+        unknown = forecast(snapshot([Kept(f"price:{at}", 125, took=None) for at in range(12)]))
+
+        assert describe_due(unknown) == ("12 keys fall due within an hour; what loading them takes is not known.")
+        assert describe_due(forecast(snapshot([Kept("price:A", 7200)]))) == "Nothing falls due within an hour."
+
+    @pytest.mark.parametrize(
+        ("left", "said"),
+        [
+            ([60, 120], "2 fresh keys"),
+            ([60, 120, 9000], "2 fresh keys; 1 more for longer than an hour: choose their namespace"),
+            ([9000], "1 fresh key, all for longer than an hour: choose a namespace to see until when"),
+        ],
+    )
+    def test_it_says_what_the_histogram_leaves_out(self, left: list[float], said: str) -> None:
+        assert describe_shown(expiry(snapshot([Kept(f"price:{at}", at, ttl=9000) for at in left]))) == said
 
     def test_foreign_and_no_entries_are_no_trouble(self) -> None:
         model = expiry(snapshot([Kept("price:ODD", is_foreign=True)]))
