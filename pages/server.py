@@ -34,9 +34,9 @@ st.dataframe(
     column_config={
         "Setting": st.column_config.TextColumn(pinned=True, width=205),
         "Value": st.column_config.TextColumn(width=130),
+        "Meaning": st.column_config.TextColumn(width=430),
         "Source": st.column_config.TextColumn(width=90),
         "Default": st.column_config.TextColumn(width=95),
-        "Meaning": st.column_config.TextColumn(width="large"),
     },
     height="content",
     alt="Settings with their value, source and default",

@@ -322,7 +322,15 @@ class WarmupWork:
         text = f"{cached} of {total} cached"
         text += f", {failed} failed" if failed else ""
         text += f", {left} not begun" if left else ""
-        self._audit.record(job.actor, "warmed", f"{total} tickers", planned=total, done=cached, result=text, job=job.id)
+        self._audit.record(
+            job.actor,
+            "warmed",
+            f"{total} ticker{'' if total == 1 else 's'}",
+            planned=total,
+            done=cached,
+            result=text,
+            job=job.id,
+        )
         return text
 
     def _warm(self, ticker: str, kinds: Sequence[str], *, ahead: bool) -> Outcome:

@@ -7,7 +7,7 @@ import streamlit as st
 from avcache.ui import ICON, PAGES
 from avcache.ui.components.strip import TICKS_ITSELF, keep_strip_place, state_strip, strip_place
 
-st.set_page_config(page_title="avcache", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_title="avcache", page_icon=str(ICON), layout="wide", initial_sidebar_state=220)
 
 page = st.navigation(
     {

@@ -8,6 +8,8 @@ import json
 import msgspec
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avcache.backends.base import State
 from avcache.backends.board import MemoryBoard
@@ -25,7 +27,7 @@ from avcache.ops.jobs import Job, Jobs
 from avcache.ops.keyspace import Keyspace
 from avcache.ops.warmup import Outcome, WarmupJob
 from avcache.ui.charts.operate import due_load, expiry_histogram
-from avcache.ui.charts.palette import colour_of
+from avcache.ui.charts.palette import MOST_APART, REST, colour_of, colours_of
 from avcache.ui.clear import describe_job, describe_plan, history, must_type
 from avcache.ui.clear import exported as exported_clears
 from avcache.ui.entry import describe, tables_in, text_of
@@ -434,6 +436,27 @@ def test_an_entry_grows_older_and_stale() -> None:
 
     assert describe(aged(seen, 12)).startswith("2:00 old, fresh for 3:00")
     assert aged(seen, 400).is_stale
+
+
+@given(st.sets(st.text("abc:é", min_size=1, max_size=4), max_size=MOST_APART))
+def test_namespaces_in_one_figure_can_be_told_apart(names: set[str]) -> None:
+    colours = colours_of(names)
+
+    assert colours.keys() == names
+    assert len(set(colours.values())) == len(names)
+    assert REST not in colours.values()
+    assert all(colours_of([name]) == {name: colour_of(name)} for name in names)
+
+
+def test_a_histogram_of_many_namespaces_names_the_largest_and_folds_the_rest() -> None:
+    found = snapshot([Kept(f"kind{at:02}:{number}", 60) for at in range(20) for number in range(at + 1)])
+
+    figure = expiry_histogram(expiry(found), by_size=False)
+
+    shown = {trace.name: sum(trace.y) for trace in figure.data}
+    assert shown == {"kind15": 16, "kind16": 17, "kind17": 18, "kind18": 19, "kind19": 20, "15 others": 120}
+    assert len({trace.marker.color for trace in figure.data}) == 6
+    assert figure.data[-1].marker.color == REST
 
 
 def test_a_namespace_keeps_its_colour_and_none_looks_like_a_state() -> None:

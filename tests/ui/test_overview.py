@@ -246,6 +246,16 @@ class TestChart:
         assert colours == {"default": colour_of("default"), "price": colour_of("price")}
         assert [value for value in figure.data[1].y if value is not None] == [0.0]
 
+    def test_of_many_namespaces_the_most_read_are_drawn(self, graph: Graph) -> None:
+        for at in range(9):
+            read(graph, *[f"kind{at}:x"] * (9 - at))
+
+        model = model_of(graph)
+
+        assert list(model.rates) == [f"kind{at}" for at in range(6)]
+        assert model.unshown == 3
+        assert len({trace.line.color for trace in hit_rates(model).data}) == 6
+
     def test_events_are_marks_and_what_they_say_is_no_markup(self, graph: Graph) -> None:
         events = [
             Event(NOW - 60, "clear", "clear <img onerror=alert(1)>:* · by <b>ann</b>"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import plotly.graph_objects as go
 
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ops.forecast import Forecast
-from avcache.ui.charts.palette import colour_of
+from avcache.ui.charts.palette import MOST_APART, REST, colours_of
 from avcache.ui.expiry import ExpiryModel
 
 __all__ = ["due_load", "expiry_histogram"]
@@ -15,17 +17,19 @@ _MARGINS = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
 def expiry_histogram(model: ExpiryModel, *, by_size: bool) -> go.Figure:
-    """What loses its freshness when: stacked bars over the time from now."""
+    """What loses its freshness when: stacked bars over the time from now, the largest namespaces by name."""
     labels = [f"{format_age(start)}–{format_age(start + model.width)}" for start in model.starts]
     figure = go.Figure()
-    for name, values in (model.sizes if by_size else model.counts).items():
+    shown = _largest(model.sizes if by_size else model.counts)
+    colours = colours_of([name for name in shown if name in model.counts])
+    for name, values in shown.items():
         texts = [format_bytes(value) if by_size else f"{value:,} keys" for value in values]
         figure.add_bar(
             x=[(start + model.width / 2) / 60 for start in model.starts],
             y=values,
             width=model.width / 60 * 0.9,
             name=name,
-            marker={"color": colour_of(name)},
+            marker={"color": colours.get(name, REST)},
             customdata=list(zip(labels, texts, strict=True)),
             hovertemplate="%{customdata[1]} in %{customdata[0]}<extra>%{fullData.name}</extra>",
         )
@@ -41,6 +45,16 @@ def expiry_histogram(model: ExpiryModel, *, by_size: bool) -> go.Figure:
     figure.update_xaxes(title="minutes from now", range=[0, end])
     figure.update_yaxes(title="bytes" if by_size else "keys", rangemode="tozero", tickformat="~s" if by_size else ",d")
     return figure
+
+
+def _largest(values: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """As many as can be told apart, in their order, and what the others come to together."""
+    if len(values) <= MOST_APART:
+        return dict(values)
+    ranked = sorted(values, key=lambda name: -sum(values[name]))
+    most, rest = set(ranked[: MOST_APART - 1]), ranked[MOST_APART - 1 :]
+    folded = tuple(map(sum, zip(*(values[name] for name in rest), strict=True)))
+    return {name: values[name] for name in values if name in most} | {f"{len(rest)} others": folded}
 
 
 def due_load(due: Forecast, colour: str) -> go.Figure:

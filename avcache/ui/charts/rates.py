@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from avcache.formats import format_clock
 from avcache.ops.audit import Event, EventKind
-from avcache.ui.charts.palette import colour_of
+from avcache.ui.charts.palette import colours_of
 from avcache.ui.overview.model import OverviewModel
 
 __all__ = ["hit_rates"]
@@ -60,6 +60,7 @@ def hit_rates(model: OverviewModel) -> go.Figure:
 
 
 def _lines(model: OverviewModel, moments: Sequence[str]) -> list[dict[str, object]]:
+    colours = colours_of(model.rates)
     return [
         {
             "type": "scatter",
@@ -67,8 +68,8 @@ def _lines(model: OverviewModel, moments: Sequence[str]) -> list[dict[str, objec
             "y": [None if rate is None else round(rate * 100, 2) for rate in rates],
             "name": name,
             "mode": "lines+markers",
-            "marker": {"size": 5, "color": colour_of(name)},
-            "line": {"color": colour_of(name)},
+            "marker": {"size": 5, "color": colours[name]},
+            "line": {"color": colours[name]},
             "hovertemplate": "%{y:.1f} %",
         }
         for name, rates in model.rates.items()

@@ -107,7 +107,8 @@ def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str)
 def _progress(search: KeySearch) -> str:
     if search.is_over:
         return "All of the store was searched."
-    text = f"{format_percent(search.done, 0)} of the store searched"
+    share = "Less than 1 %" if search.done < 0.005 else format_percent(search.done, 0)  # noqa: PLR2004 - would be 0 %
+    text = f"{share} of the store searched"
     return text if search.may_go_on else f"{text}; more than {MOST_KEPT:,} keys are not listed here."
 
 

@@ -62,8 +62,9 @@ def draw_top(tick: str, _seen: LiveOverview) -> None:  # noqa: ARG001 - tells wh
         for tile in model.tiles:
             _metric(tile)
     marks = "" if model.marks is not None else " · what was cleared or warmed cannot be read now"
-    st.markdown(f"### Hit rate by namespace{marks}")
-    if any(rate is not None for rates in model.rates.values() for rate in rates):
+    unshown = f" · the {len(model.rates)} most read of {len(model.rates) + model.unshown}" if model.unshown else ""
+    st.markdown(f"### Hit rate by namespace{unshown}{marks}")
+    if model.rates:
         st.plotly_chart(_seen.figure, key="overview_rates", alt="Hit rate by namespace over the window, with events")
     else:
         st.caption("Nobody has read yet. Open Momentum or Portfolio, or read through the library.")

@@ -15,6 +15,9 @@ from avcache.ui.words import counted
 
 __all__ = ["OverviewModel", "Tile", "Trouble", "overview"]
 
+MOST_LINES: Final = 6
+"""So many namespaces can be told apart in one figure."""
+
 _MARKED: Final = frozenset({"clear", "warm-up", "outage", "recovery", "undo"})
 _OLD_FIGURES: Final = 10.0
 _SHORT_STEP: Final = 10.0
@@ -53,7 +56,8 @@ class OverviewModel:
     """
     Attributes:
         whose: Whose figures these are, and how old those of the others.
-        rates: Hit rate 0..1 of each step by namespace; None where nobody read.
+        rates: Hit rate 0..1 of each step by namespace, of the `MOST_LINES` most read; None where nobody read.
+        unshown: How many more were read.
         marks: What happened on the time axis, oldest first; None if that cannot be read now.
         exactness: How sure the keys and sizes are, and how old.
     """
@@ -64,6 +68,7 @@ class OverviewModel:
     moments: tuple[float, ...]
     width: float
     rates: Mapping[str, tuple[float | None, ...]]
+    unshown: int
     marks: tuple[Event, ...] | None
     trouble: tuple[Trouble, ...]
     exactness: str
@@ -72,18 +77,25 @@ class OverviewModel:
 
 def overview(seen: Look) -> OverviewModel:
     """What *seen* says."""
+    read, steps = _most_read(seen.course), seen.course.steps
     return OverviewModel(
         now=seen.now,
         whose=_whose(seen),
         tiles=_tiles(seen),
         moments=seen.course.begins,
         width=seen.course.width,
-        rates={name: tuple(counts.hit_rate for counts in steps) for name, steps in seen.course.steps.items()},
+        rates={name: tuple(counts.hit_rate for counts in steps[name]) for name in sorted(read[:MOST_LINES])},
+        unshown=len(read[MOST_LINES:]),
         marks=None if seen.events is None else tuple(event for event in seen.events if event.kind in _MARKED),
         trouble=_trouble(seen.total),
         exactness=describe_exactness(seen.snapshot, seen.snapshot.taken_at),
         is_empty=seen.snapshot.is_empty,
     )
+
+
+def _most_read(course: Course) -> list[str]:
+    reads = {name: sum(counts.requests for counts in steps) for name, steps in course.steps.items()}
+    return sorted(filter(reads.__getitem__, reads), key=lambda name: (-reads[name], name))
 
 
 def _whose(seen: Look) -> str:

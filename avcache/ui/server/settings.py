@@ -18,7 +18,7 @@ _IN_PLACE_OF: Final = frozenset({"redis_host", "redis_port", "redis_db"})
 
 def settings_table(settings: Settings, sources: Mapping[str, Source]) -> pd.DataFrame:
     """
-    One row each, those that somebody set first: Setting, Value, Source, Default, Meaning.
+    One row each, those that somebody set first: Setting, Value, Meaning, Source, Default.
 
     Args:
         sources: By field; a dash is shown for what is not in it.
@@ -28,9 +28,9 @@ def settings_table(settings: Settings, sources: Mapping[str, Source]) -> pd.Data
         {
             "Setting": [name.upper() for name in fields],
             "Value": [_value(settings, name) for name in fields],
+            "Meaning": [(Settings.model_fields[name].description or "").replace("`", "") for name in fields],
             "Source": [sources.get(name, "–") for name in fields],
             "Default": [_shown(Settings.model_fields[name].default) for name in fields],
-            "Meaning": [(Settings.model_fields[name].description or "").replace("`", "") for name in fields],
         }
     )
 
@@ -40,7 +40,7 @@ def _value(settings: Settings, name: str) -> str:
     if name.endswith("url") and "@" in str(value):  # who signs in there, and with what
         return HIDDEN
     if name in _IN_PLACE_OF and settings.redis_url is not None:
-        return f"{_shown(value)} (REDIS_URL stands in its place)"
+        return "unused: REDIS_URL"
     return _shown(value)
 
 

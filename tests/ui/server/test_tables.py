@@ -91,7 +91,7 @@ def test_no_secret_is_among_the_settings() -> None:
 
     assert {made[name]["Value"] for name in env} == {SECRET}
     assert "hunter2" not in str(made)
-    assert made["REDIS_HOST"]["Value"] == "localhost (REDIS_URL stands in its place)"
+    assert made["REDIS_HOST"]["Value"] == "unused: REDIS_URL"
 
 
 def test_a_setting_of_unknown_source_has_a_dash() -> None:
