@@ -8,18 +8,17 @@ import streamlit as st
 
 from avcache.market.holdings import portfolio_key
 from avcache.ui.components.aging import aging_caption
-from avcache.ui.components.holdings import ask_for_holdings
+from avcache.ui.components.holdings import analysed, ask_for_holdings
 from avcache.ui.components.portfolio import portfolio_details, portfolio_totals, portfolio_warnings, positions
 from avcache.ui.portfolio.analysis import freshness, portfolio_view
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted, literal
+from avcache.ui.words import literal
 
 holdings = ask_for_holdings()
 if not holdings:
     st.stop()
 runtime = get_runtime()
-with st.spinner(f"Analysing {counted(len(holdings), 'position')}"):
-    analysis = runtime.market.portfolio(holdings)
+analysis = analysed(holdings)
 entry, source = runtime.cache.peek(portfolio_key(holdings)), runtime.market.label
 view = portfolio_view(analysis, entry, source, time.time())
 portfolio_totals(view)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
 from avcache.market import scoring
 from avcache.market.holdings import parse_holdings
+from avcache.runtime import Runtime
 from avcache.ui import PAGES
 from avcache.ui.export import csv_of
 from avcache.ui.portfolio.analysis import exported
@@ -533,3 +537,34 @@ def test_both_pages_work_while_redis_is_away(page: str) -> None:
         analyse(app, "AAPL 100")
         assert metrics(app)["Total value"] == "$12,604"
         assert "on the server, which is away" in texts(app)
+
+
+def test_loading_a_portfolio_says_how_far_it_is_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(wired: Runtime, tickers: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+        wired.market.scores(tickers[:1])
+        yield 1, {}
+        st.stop()  # as if the next one took for ever
+
+    monkeypatch.setattr("avcache.ui.components.holdings.load_scores", half)
+    app = open_page("portfolio")
+    analyse(app, "AAPL 10\nMRK 20")
+    (bar,) = app.get("progress")
+    under_way = (bar.proto.value, bar.proto.text, metrics(app))
+
+    press(app, "Stop")
+
+    assert under_way == (50, "1 of 2 positions loaded", {})
+    assert metrics(app) == {}
+    assert "Stop" not in labels(app)
+    assert "Enter or paste what you hold" in texts(app)
+    assert app.session_state["portfolio_rows"]["Ticker"].tolist() == ["AAPL", "MRK"]
+
+
+def test_a_portfolio_whose_scores_are_cached_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime.shared().market.scores(["AAPL", "MRK"])
+    monkeypatch.setattr("avcache.ui.components.holdings.load_scores", None)
+
+    app = open_page("portfolio")
+    analyse(app, "AAPL 10\nMRK 20")
+
+    assert metrics(app)["Positions priced"] == "2 of 2"

@@ -8,12 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from avcache.errors import InvalidInput
-from avcache.market.holdings import Holding, parse_holdings
+from avcache.market.holdings import Holding, parse_holdings, portfolio_key
+from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.components.saved import open_from_address, saved_portfolios
+from avcache.ui.momentum.reading import lacking_scores, load_scores
 from avcache.ui.portfolio.holdings import EXAMPLE, PROBLEM, checked_grid, grid_of, text_of
+from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal, sentence
 
-__all__ = ["ask_for_holdings"]
+__all__ = ["analysed", "ask_for_holdings"]
 
 _UNDERSTOOD = "portfolio_analysed"
 _ERROR = "portfolio_error"
@@ -43,6 +46,27 @@ def ask_for_holdings() -> Mapping[str, Holding]:
     elif not holdings:
         st.caption("Enter or paste what you hold, such as “AAPL 100”, and analyse it: value, scores, what drives them.")
     return holdings
+
+
+def analysed(holdings: Mapping[str, Holding]) -> PortfolioAnalysis:
+    """Analyse *holdings*, of which there is one at least; says how far the loading is, which can be stopped."""
+    runtime = get_runtime()
+    if runtime.cache.peek(portfolio_key(holdings)) is None:
+        place = st.empty()
+        lacking = lacking_scores(runtime, tuple(holdings))
+        if lacking:
+            with place.container(horizontal=True, vertical_alignment="bottom"):
+                bar = st.progress(0.0, text=f"Loading {counted(len(lacking), 'position')}")
+                st.button("Stop", icon=":material/stop:", key="portfolio_stop", on_click=_let_go)
+            for done, _ in load_scores(runtime, lacking):
+                bar.progress(done / len(lacking), text=f"{done} of {counted(len(lacking), 'position')} loaded")
+        place.empty()
+    return runtime.market.portfolio(holdings)
+
+
+def _let_go() -> None:
+    """Nothing is analysed any more; what was entered stays in the grid."""
+    st.session_state.pop(_UNDERSTOOD, None)
 
 
 def _grid() -> None:

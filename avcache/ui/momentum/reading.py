@@ -14,7 +14,15 @@ from avcache.market.provider import PriceHistory
 from avcache.market.scoring import DEFAULT_PROFILE, Score
 from avcache.runtime import Runtime
 
-__all__ = ["CachedScores", "load_history", "load_scores", "read_beside", "read_cached", "read_history"]
+__all__ = [
+    "CachedScores",
+    "lacking_scores",
+    "load_history",
+    "load_scores",
+    "read_beside",
+    "read_cached",
+    "read_history",
+]
 
 _TREND_ROWS: Final = 126
 _MOST_TRENDS: Final = 100
@@ -71,6 +79,12 @@ def read_history(runtime: Runtime, ticker: str) -> PriceHistory | None:
         return runtime.market.history(ticker)
     except ProviderError:  # it has expired since the look, and could not be loaded
         return None
+
+
+def lacking_scores(runtime: Runtime, tickers: Sequence[str]) -> tuple[str, ...]:
+    """Those of *tickers* whose score is not cached. Counts nothing."""
+    kept = runtime.market.kept_scores(tickers)
+    return tuple(ticker for ticker in tickers if ticker not in kept)
 
 
 def load_history(runtime: Runtime, ticker: str) -> str | None:
