@@ -540,12 +540,12 @@ def test_both_pages_work_while_redis_is_away(page: str) -> None:
 
 
 def test_loading_a_portfolio_says_how_far_it_is_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(wired: Runtime, tickers: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    def half(wired: Runtime, tickers: tuple[str, ...], *_how: object) -> Iterator[tuple[int, dict[str, str]]]:
         wired.market.scores(tickers[:1])
         yield 1, {}
         st.stop()  # as if the next one took for ever
 
-    monkeypatch.setattr("avcache.ui.components.holdings.load_scores", half)
+    monkeypatch.setattr("avcache.ui.components.loading.load_scores", half)
     app = open_page("portfolio")
     analyse(app, "AAPL 10\nMRK 20")
     (bar,) = app.get("progress")
@@ -553,7 +553,7 @@ def test_loading_a_portfolio_says_how_far_it_is_and_can_be_stopped(monkeypatch: 
 
     press(app, "Stop")
 
-    assert under_way == (50, "1 of 2 positions loaded", {})
+    assert under_way == (50, "1 of 2 tickers loaded", {})
     assert metrics(app) == {}
     assert "Stop" not in labels(app)
     assert "Enter or paste what you hold" in texts(app)
@@ -562,9 +562,27 @@ def test_loading_a_portfolio_says_how_far_it_is_and_can_be_stopped(monkeypatch: 
 
 def test_a_portfolio_whose_scores_are_cached_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.shared().market.scores(["AAPL", "MRK"])
-    monkeypatch.setattr("avcache.ui.components.holdings.load_scores", None)
+    monkeypatch.setattr("avcache.ui.components.loading.load_scores", None)
 
     app = open_page("portfolio")
     analyse(app, "AAPL 10\nMRK 20")
 
     assert metrics(app)["Positions priced"] == "2 of 2"
+
+
+def test_loading_missing_scores_can_be_stopped_and_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(wired: Runtime, tickers: tuple[str, ...], *_how: object) -> Iterator[tuple[int, dict[str, str]]]:
+        wired.market.scores(tickers[:1])
+        yield 1, {}
+        st.stop()
+
+    monkeypatch.setattr("avcache.ui.components.loading.load_scores", one)
+    app = open_page("momentum")
+    press(app, "Load the missing scores")
+    (bar,) = app.get("progress")
+
+    press(app, "Stop")
+
+    assert bar.proto.text == "1 of 25 tickers loaded"
+    assert not app.get("progress")
+    assert "1 of 25 scores cached" in texts(app)

@@ -10,8 +10,9 @@ import streamlit as st
 from avcache.errors import InvalidInput
 from avcache.market.holdings import Holding, parse_holdings, portfolio_key
 from avcache.market.portfolio import PortfolioAnalysis
+from avcache.ui.components.loading import loading
 from avcache.ui.components.saved import open_from_address, saved_portfolios
-from avcache.ui.momentum.reading import lacking_scores, load_scores
+from avcache.ui.momentum.reading import lacking_scores
 from avcache.ui.portfolio.holdings import EXAMPLE, PROBLEM, checked_grid, grid_of, text_of
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal, sentence
@@ -51,16 +52,9 @@ def ask_for_holdings() -> Mapping[str, Holding]:
 def analysed(holdings: Mapping[str, Holding]) -> PortfolioAnalysis:
     """Analyse *holdings*, of which there is one at least; says how far the loading is, which can be stopped."""
     runtime = get_runtime()
-    if runtime.cache.peek(portfolio_key(holdings)) is None:
-        place = st.empty()
-        lacking = lacking_scores(runtime, tuple(holdings))
-        if lacking:
-            with place.container(horizontal=True, vertical_alignment="bottom"):
-                bar = st.progress(0.0, text=f"Loading {counted(len(lacking), 'position')}")
-                st.button("Stop", icon=":material/stop:", key="portfolio_stop", on_click=_let_go)
-            for done, _ in load_scores(runtime, lacking):
-                bar.progress(done / len(lacking), text=f"{done} of {counted(len(lacking), 'position')} loaded")
-        place.empty()
+    if runtime.cache.peek(portfolio_key(holdings)) is None and (lacking := lacking_scores(runtime, tuple(holdings))):
+        for _ in loading(lacking, key="portfolio_stop", on_stop=_let_go):
+            pass  # what could not be had is told of the analysis
     return runtime.market.portfolio(holdings)
 
 

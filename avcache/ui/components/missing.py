@@ -9,7 +9,8 @@ import streamlit as st
 from avcache.market.scoring import DEFAULT_PROFILE
 from avcache.ui import PAGES
 from avcache.ui.components.access import is_unlocked, may_act
-from avcache.ui.momentum.reading import load_history, load_scores
+from avcache.ui.components.loading import loading
+from avcache.ui.momentum.reading import load_history
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import lines, literal, named
 
@@ -46,10 +47,8 @@ def offer_tickers(what: str, lacking: Sequence[str], profile: str, universe: Seq
 
 
 def _load(missing: Sequence[str], profile: str, universe: Sequence[str]) -> None:
-    bar = st.progress(0.0, text="Loading")
-    for done, failed in load_scores(get_runtime(), missing, profile, universe):
+    for failed in loading(missing, profile, universe, key="momentum_stop"):
         st.session_state[_FAILED] = failed
-        bar.progress(done / len(missing), text=f"{done} of {len(missing)} scores")
 
 
 def _say_what_failed(missing: Sequence[str]) -> None:
