@@ -154,7 +154,7 @@ class CensusTaker:
 
     def _place(self, name: str) -> int:
         namespace, colon, _ = name.partition(":")
-        if not colon:
+        if not colon or not namespace:
             namespace = DEFAULT_NAMESPACE
         if namespace not in self._places and len(self._places) >= _MOST_NAMESPACES:  # another program's, by the look
             namespace = OTHER

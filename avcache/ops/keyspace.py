@@ -287,4 +287,4 @@ def peek_found(cache: Cache, names: Sequence[str]) -> list[Peek]:
 
 def _namespace(name: str) -> str:
     namespace, colon, _ = name.partition(":")
-    return namespace if colon else DEFAULT_NAMESPACE
+    return namespace if colon and namespace else DEFAULT_NAMESPACE

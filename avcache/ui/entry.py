@@ -11,7 +11,7 @@ from avcache.core.peek import Peek
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ui.states import describe_age
 
-__all__ = ["SHOWN_ROWS", "describe", "tables_in", "text_of"]
+__all__ = ["SHOWN_ROWS", "describe", "named_apart", "tables_in", "text_of"]
 
 SHOWN_ROWS: Final = 100
 """So many of the last rows of a table are shown."""
@@ -37,6 +37,13 @@ def tables_in(value: object) -> list[pd.DataFrame]:
     else:
         parts = list(value) if isinstance(value, list | tuple) else [value]
     return [part for part in parts if isinstance(part, pd.DataFrame)]
+
+
+def named_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """*table*; where columns share a name, each has its place behind it: neither a browser nor JSON takes them else."""
+    if table.columns.is_unique:
+        return table
+    return table.set_axis([f"{name} #{at}" for at, name in enumerate(table.columns, start=1)], axis=1)
 
 
 def text_of(value: object) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 __all__ = ["csv_of", "json_of"]
 
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(
+    r"(?:\A(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])|(?<=[;\t\r\n])(?=[=+\-@\uff1d\uff0b\uff0d\uff20]))"
+)
+"""Where one would begin; behind a semicolon or tab, too, at which other countries' spreadsheets part the cells."""
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:
@@ -28,4 +33,4 @@ def json_of(frame: pd.DataFrame) -> bytes:
 
 
 def _as_text(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell
+    return _FORMULA.sub("'", cell) if isinstance(cell, str) else cell

@@ -18,6 +18,7 @@ from avcache.market.caching import UNREADABLE
 from avcache.market.price import Price
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
+from avcache.ui.entry import named_apart
 from avcache.ui.momentum.score import composite_shown
 from avcache.ui.states import state_of
 
@@ -126,7 +127,7 @@ def plain(value: object, depth: int = 0) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, pd.DataFrame):
-        return json.loads(value.reset_index().to_json(orient="records", date_format="iso") or "[]")
+        return _rows(value)
     if depth >= _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
@@ -134,6 +135,14 @@ def plain(value: object, depth: int = 0) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [plain(part, depth + 1) for part in value]
     return repr(value)
+
+
+def _rows(table: pd.DataFrame) -> Any:
+    named = named_apart(table.reset_index(allow_duplicates=True))
+    try:
+        return json.loads(named.to_json(orient="records", date_format="iso") or "[]")
+    except ValueError:  # bytes, periods
+        return [{str(name): str(cell) for name, cell in row.items()} for row in named.to_dict("records")]
 
 
 def json_of_value(value: object) -> bytes:

@@ -19,12 +19,23 @@ _REPLACED = re.compile(
     r"|(?<=[<>~-])(?<!\S[<>~-])(?=[=>-]+(?!\S))"
 )
 _WORD_JOINER = "\u2060"
+# Four blanks or a tab before a line make it code; no escape prevents that.
+_INDENT = re.compile(r"(?:\A|(?<=[\n\r]))[ \t]+")
+_NO_BREAK_SPACE = "\u00a0"
+# They turn what follows around, our own words too: `gnp.exe` reads exe.png.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _NAMED_AT_MOST = 40
 
 
 def literal(text: str) -> str:
-    """*text* for a place that reads Markdown, with nothing in it taken as markup or made a link."""
-    return _ACTIVE.sub(r"\\\1", _REPLACED.sub(_WORD_JOINER, text))
+    """
+    *text* for a place that reads Markdown, with nothing in it taken as markup or made a link.
+
+    Marks that override the direction of writing are spelled out, as in `\\u202e`.
+    """
+    spelled = _TURNS.sub(lambda mark: f"\\u{ord(mark.group()):04x}", text)
+    flush = _INDENT.sub(lambda blanks: _NO_BREAK_SPACE * len(blanks.group()), spelled)
+    return _ACTIVE.sub(r"\\\1", _REPLACED.sub(_WORD_JOINER, flush))
 
 
 def lines(texts: Iterable[str]) -> str:

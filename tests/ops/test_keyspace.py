@@ -228,7 +228,13 @@ def test_the_looks_agree_on_a_real_server(on_server: Runtime) -> None:
 
 
 def test_names_that_are_no_keys_of_ours_are_shown_as_foreign(on_server: Runtime, redis_url: str, prefix: str) -> None:
-    names = {"a b:c": "a b", "price:aapl": "price", "nocolon": "default", "line\nbreak:1": "line\nbreak"}
+    names = {
+        "a b:c": "a b",
+        "price:aapl": "price",
+        "nocolon": "default",
+        ":bare": "default",
+        "line\nbreak:1": "line\nbreak",
+    }
     with redis.Redis.from_url(redis_url) as client:
         for name in names:
             client.set(f"{prefix}{name}", b"of another program", ex=60)
@@ -242,6 +248,7 @@ def test_names_that_are_no_keys_of_ours_are_shown_as_foreign(on_server: Runtime,
     assert all(peek.is_foreign and peek.size == 18 and 50 < peek.expires_in <= 60 for peek in page.rows)
     assert {name: (size.keys, size.foreign) for name, size in sizes.items()} == {
         **dict.fromkeys(names.values(), (1, 1)),
+        "default": (2, 2),
         "a": (1, 1),
         "\\xff": (1, 1),
     }

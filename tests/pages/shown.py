@@ -46,7 +46,7 @@ _HIDDEN: Final = frozenset({"id", "form_id", "user_key", "element_id", "deferred
 _ESCAPED: Final = re.compile(r"\\[!-/:-@\[-`{-~]")
 _MARKUP: Final = re.compile(
     r"<img|\]\(java|:red\[boo|:material/dangerous|\$latex\$|\*\*bold|`tick|(?<!\S)->(?!\S)|[:\0]//evil|__bold__"
-    r"|(?m:^# head|^===)"
+    r"|(?m:^# head|^===)|(?:\A|\n\n)(?: {4}|\t)|[\u202a-\u202e]"
 )
 
 

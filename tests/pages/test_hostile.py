@@ -147,6 +147,7 @@ def test_what_others_call_their_keys_on_the_server_is_no_markup(redis_url: str, 
 
     assert markup(*apps) == []
     assert f"{NAMES[0]}:1" in apps[1].dataframe[0].value["Key"].tolist()
+    assert apps[1].button_group[0].options[0] == f"All {2 * len(TEXTS) + 1}"
 
 
 def test_a_pattern_is_planned_asked_for_and_refused_as_text() -> None:
@@ -370,6 +371,26 @@ def test_what_is_exported_runs_in_no_spreadsheet_and_loses_nothing(files: Files)
             assert [cell for cell in cells if cell.startswith(FORMULA) and not _is_number(cell)] == []
         else:
             json.loads(data)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        pd.DataFrame({"index": [1]}, index=pd.Index([3], name="index")),
+        pd.DataFrame({"a": [b"\xff"]}),
+        pd.DataFrame({"a": pd.period_range("2020", periods=2, freq="M")}),
+    ],
+    ids=["a name twice", "an index called index", "bytes", "periods"],
+)
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a value"])
+def test_every_table_that_can_be_cached_is_shown_and_exported(table: pd.DataFrame, inside: bool, files: Files) -> None:
+    runtime.shared().cache.set("note:table", {"deep": {"down": table}} if inside else table)
+
+    open_page("keys", keys_open="note:table")
+
+    found = json.loads(files["note-table.json"]())
+    assert len(found["deep"]["down"] if inside else found) == len(table)
 
 
 def test_a_value_is_exported_exactly(files: Files) -> None:

@@ -48,6 +48,20 @@ def test_candles_have_averages_and_volume_below(sample: SampleProvider) -> None:
     assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
 
 
+def test_what_somebody_calls_a_stock_its_money_or_the_market_is_no_markup(sample: SampleProvider) -> None:
+    link = '<a href="https://evil.example">x</a>'
+    named = dataclasses.replace(sample.history("AAPL"), ticker=link, currency=link)
+    market = dataclasses.replace(sample.history("^GSPC"), ticker=link)
+
+    figures = [
+        price_chart(price_view(named, "1Y", market)),
+        price_chart(dataclasses.replace(price_view(named, "1Y"), has_candles=False)),
+        contribution_chart(parts(sample, "AAPL").assign(component=link)),
+    ]
+
+    assert not [figure for figure in figures if "<a" in json.dumps(figure.to_dict(), default=str)]
+
+
 def test_closes_alone_are_a_line(sample: SampleProvider) -> None:
     figure = price_chart(view(sample, "MRK"))
 

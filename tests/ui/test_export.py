@@ -9,13 +9,22 @@ import pytest
 from avcache.ui.export import csv_of, json_of
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
     frame = pd.DataFrame({"reason": [f"{start}1+1"]})
 
     read = pd.read_csv(io.BytesIO(csv_of(frame)), lineterminator=None)
 
     assert read["reason"][0].startswith("'")
+
+
+@pytest.mark.parametrize("parted", [";", "\t", "\n"])
+def test_text_that_other_countries_spreadsheets_would_part_and_run_gets_one_too(parted: str) -> None:
+    frame = pd.DataFrame({"reason": [f"a{parted}=1+1{parted}b"], "why": ["5;-x, -1; 3-1"]})
+
+    read = pd.read_csv(io.BytesIO(csv_of(frame)))
+
+    assert list(read.iloc[0]) == [f"a{parted}'=1+1{parted}b", "5;'-x, -1; 3-1"]
 
 
 def test_a_heading_is_text_too() -> None:

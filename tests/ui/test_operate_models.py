@@ -459,6 +459,14 @@ def test_a_histogram_of_many_namespaces_names_the_largest_and_folds_the_rest() -
     assert figure.data[-1].marker.color == REST
 
 
+def test_what_another_program_calls_a_namespace_is_no_markup() -> None:
+    found = snapshot([Kept('<a href="https://evil.example">x</a>:1', 60)])
+
+    figure = expiry_histogram(expiry(found), by_size=False)
+
+    assert [trace.name for trace in figure.data] == ['&lt;a href="https']
+
+
 def test_a_namespace_keeps_its_colour_and_none_looks_like_a_state() -> None:
     names = ["price", "momentum", "portfolio", "history", "fundamentals", "user", "default"]
 

@@ -270,6 +270,11 @@ class TestChart:
         assert "&lt;img onerror" in heads["clear"]
         assert not any("<" in text for text in heads.values())
 
+    def test_quotes_in_an_event_are_shown_as_such(self, graph: Graph) -> None:
+        figure = hit_rates(model_of(graph, events=[Event(NOW - 60, "clear", '"it\'s"')]))
+
+        assert figure.data[-1].text[0].endswith(' "it\'s"')
+
     def test_what_happened_before_the_course_has_no_mark(self, graph: Graph) -> None:
         model = model_of(graph, events=[Event(NOW - 3600, "clear", "long ago")])
 

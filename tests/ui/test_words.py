@@ -47,6 +47,21 @@ def test_an_ordinary_name_stays_as_it_is() -> None:
     assert literal("user_1.old-2") == "user_1.old-2"
 
 
+@pytest.mark.parametrize("text", ["\t=1", "    x", "a\n\n    x", "a\n\n \tx", "a\r\n\r\n\tx"])
+def test_no_line_becomes_code(text: str) -> None:
+    shown = literal(text)
+
+    assert not any(line.startswith((" ", "\t")) for line in shown.splitlines())
+    assert shown.replace("\\", "").split() == text.split()
+
+
+def test_marks_that_turn_what_follows_around_are_spelled_out() -> None:
+    shown = literal("\u202egnp.exe \u2066x\u2069 שלום")
+
+    assert shown.replace("\\", "") == "u202egnp.exe u2066xu2069 שלום"
+    assert shown.startswith(r"\\u202e")
+
+
 def test_no_line_becomes_a_heading() -> None:
     assert literal("a\n===") == "a\n\\=\\=\\="
 

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avcache.formats import money_affixes
+from avcache.ui.charts.texts import plain
 from avcache.ui.momentum.prices import PriceView
 
 __all__ = ["compare_chart", "contribution_chart", "name_panel", "price_chart"]
@@ -85,7 +86,7 @@ def contribution_chart(parts: pd.DataFrame) -> go.Figure:
     ]
     figure = go.Figure()
     figure.add_bar(
-        y=parts["component"],
+        y=list(map(plain, parts["component"])),
         x=shown,
         base=starts,
         orientation="h",
@@ -112,13 +113,13 @@ def _add_prices(figure: go.Figure, view: PriceView) -> None:
             high=frame["high"],
             low=frame["low"],
             close=frame["close"],
-            name=view.ticker,
+            name=plain(view.ticker),
             line={"width": 1},
             increasing={"line": {"color": _RISING}, "fillcolor": _RISING},
             decreasing={"line": {"color": _FALLING}, "fillcolor": _FALLING},
         )
     else:
-        figure.add_scatter(x=frame.index, y=frame["close"], mode="lines", name=view.ticker, line={"width": 2})
+        figure.add_scatter(x=frame.index, y=frame["close"], mode="lines", name=plain(view.ticker), line={"width": 2})
     for rows in (20, 50, 200):
         average = frame[f"sma_{rows}"]
         if average.notna().any():
@@ -177,7 +178,7 @@ def _add_line(figure: go.Figure, values: pd.Series[float], number: int, name: st
         x=values.index,
         y=values,
         mode="lines",
-        name=name,
+        name=plain(name),
         yaxis=f"y{number}",
         line={"width": 1.5, "color": _RISING},
         hovertemplate=hover,
@@ -188,7 +189,7 @@ def _add_line(figure: go.Figure, values: pd.Series[float], number: int, name: st
 def name_panel(figure: go.Figure, number: int, title: str) -> None:
     """Write *title* above the panel of the vertical axis *number*."""
     figure.add_annotation(
-        text=title,
+        text=plain(title),
         x=0,
         xref="paper",
         y=1,
@@ -210,7 +211,7 @@ _AXES: Final[dict[str, dict[str, object]]] = {
 
 def _money_axis(currency: str | None) -> dict[str, str]:
     before, after = money_affixes(currency)
-    return {name: text for name, text in (("tickprefix", before), ("ticksuffix", after)) if text}
+    return {name: plain(text) for name, text in (("tickprefix", before), ("ticksuffix", after)) if text}
 
 
 def _weekends(frame: pd.DataFrame) -> list[dict[str, list[str]]]:

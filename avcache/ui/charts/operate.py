@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from avcache.formats import format_age, format_bytes, format_seconds
 from avcache.ops.forecast import Forecast
 from avcache.ui.charts.palette import MOST_APART, REST, colours_of
+from avcache.ui.charts.texts import plain
 from avcache.ui.expiry import ExpiryModel
 
 __all__ = ["due_load", "expiry_histogram"]
@@ -28,7 +29,7 @@ def expiry_histogram(model: ExpiryModel, *, by_size: bool) -> go.Figure:
             x=[(start + model.width / 2) / 60 for start in model.starts],
             y=values,
             width=model.width / 60 * 0.9,
-            name=name,
+            name=plain(name),
             marker={"color": colours.get(name, REST)},
             customdata=list(zip(labels, texts, strict=True)),
             hovertemplate="%{customdata[1]} in %{customdata[0]}<extra>%{fullData.name}</extra>",

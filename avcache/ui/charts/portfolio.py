@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avcache.ui.charts.momentum import LEGEND, NEUTRAL, name_panel
+from avcache.ui.charts.texts import plain
 
 __all__ = ["category_chart", "correlation_chart", "growth_chart", "treemap"]
 
@@ -31,7 +32,7 @@ def treemap(tiles: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     figure.add_treemap(
         ids=[*(f"category {name}" for name in groups.index), *tiles["ticker"]],
-        labels=[_text(name) for name in (*groups.index, *tiles["ticker"])],
+        labels=[plain(name) for name in (*groups.index, *tiles["ticker"])],
         parents=[*[""] * len(groups), *(f"category {name}" for name in tiles["category"])],
         values=[*groups, *tiles["value"]],
         branchvalues="total",
@@ -53,7 +54,7 @@ def treemap(tiles: pd.DataFrame) -> go.Figure:
 
 def category_chart(table: pd.DataFrame) -> go.Figure:
     """Actual shares (rows of `category_view`, percent) as bars, targets as marks on them."""
-    names = [_text(name) for name in table["category"]]
+    names = [plain(name) for name in table["category"]]
     figure = go.Figure()
     figure.add_bar(
         y=names,
@@ -91,7 +92,7 @@ def growth_chart(over_time: pd.DataFrame, benchmark: str) -> go.Figure:
     figure.add_scatter(x=over_time.index, y=growth, mode="lines", name="Portfolio", line={"width": 2})
     if over_time["benchmark"].notna().any():
         market = 100 * (over_time["benchmark"] - 1)
-        figure.add_scatter(x=over_time.index, y=market, mode="lines", name=benchmark, line={"width": 1.5})
+        figure.add_scatter(x=over_time.index, y=market, mode="lines", name=plain(benchmark), line={"width": 1.5})
     figure.add_scatter(
         x=over_time.index,
         y=100 * over_time["drawdown"],
@@ -141,11 +142,6 @@ def correlation_chart(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(type="category", title=None, showgrid=False)
     figure.update_yaxes(type="category", title=None, showgrid=False, autorange="reversed")
     return figure
-
-
-def _text(name: str) -> str:
-    """*name* for a place where Plotly would read tags, links among them."""
-    return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _colour_of(score: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ import plotly.graph_objects as go
 from avcache.formats import format_clock
 from avcache.ops.audit import Event, EventKind
 from avcache.ui.charts.palette import colours_of
+from avcache.ui.charts.texts import plain
 from avcache.ui.overview.model import OverviewModel
 
 __all__ = ["hit_rates"]
@@ -107,14 +107,13 @@ def _heads(kind: EventKind, events: Sequence[Event], symbol: str, colour: str) -
         "marker": {"symbol": symbol, "size": 10, "color": colour},
         "name": kind,
         "legendgroup": kind,
-        "text": [f"{format_clock(event.at)} {_plain(event.text)}" for event in events],
+        "text": [f"{format_clock(event.at)} {plain(_cut(event.text))}" for event in events],
         "hovertemplate": "%{text}",
     }
 
 
-def _plain(text: str) -> str:
-    """*text* for a place that reads a little HTML."""
-    return html.escape(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _local(moment: float) -> str:

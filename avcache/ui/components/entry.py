@@ -17,7 +17,7 @@ from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.lens import show_comparison, show_holdings, show_lens
 from avcache.ui.components.tables import value_button
-from avcache.ui.entry import SHOWN_ROWS, describe, tables_in, text_of
+from avcache.ui.entry import SHOWN_ROWS, describe, named_apart, tables_in, text_of
 from avcache.ui.lens import Lens, lens_of, plain
 from avcache.ui.resources import find_keys, get_runtime
 from avcache.ui.words import literal
@@ -88,7 +88,7 @@ def _views(entry: Peek, lens: Lens) -> list[str]:
 def _raw(value: object) -> None:
     """As data: a tree where JSON knows it, tables as tables, else the text that Python writes."""
     for table in tables_in(value):
-        st.dataframe(table.tail(SHOWN_ROWS), alt="The last rows of a table in this value")
+        st.dataframe(named_apart(table.tail(SHOWN_ROWS)), alt="The last rows of a table in this value")
         if len(table) > SHOWN_ROWS:
             st.caption(f"The last {SHOWN_ROWS} of {len(table):,} rows.")
     if isinstance(value, pd.DataFrame):
