@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -141,3 +143,5 @@ def test_a_reason_stands_in_the_history_as_text() -> None:
 
     (row,) = app.dataframe[0].value.to_dict("records")
     assert (row["What"], row["Reason"]) == ("note:1", NASTY)
+    columns = json.loads(app.dataframe[0].proto.columns)
+    assert {columns[name]["type_config"]["format"] for name in ("Planned", "Cleared")} == {"localized"}

@@ -181,6 +181,8 @@ def past_clears() -> None:
         hide_index=True,
         column_config={
             "What": st.column_config.TextColumn(pinned=True, width=160),
+            "Planned": st.column_config.NumberColumn(format="localized"),
+            "Cleared": st.column_config.NumberColumn(format="localized"),
             "Reason": st.column_config.TextColumn(width=200),
             "Result": st.column_config.TextColumn(width=320),
         },
