@@ -17,9 +17,10 @@ from avcache.ui.states import describe_exactness
 from avcache.ui.words import literal
 
 keyspace = get_runtime().ops.keyspace
+names = list(keyspace.snapshot().namespaces)
 namespace = st.pills(
     "Namespace",
-    list(keyspace.snapshot().namespaces),
+    names,
     format_func=literal,
     key="expiry_namespace",
     bind="query-params",
@@ -33,6 +34,8 @@ measure = st.segmented_control(
 @st.fragment(run_every=TICK)
 def live() -> None:
     snapshot, now = keyspace.snapshot(), time.time()
+    if snapshot.namespaces.keys() - set(names):  # one that has gone stays a choice
+        st.rerun()
     age = max(0.0, now - snapshot.taken_at)
     model = expiry(snapshot, namespace, age=age)
     expiry_tiles(model)

@@ -86,6 +86,7 @@ class ResilientBackend:
         self.begin_anew()
         renew_in_children(self)
         self._away: State | None = None
+        self._back_at: float | None = None
         self._refusal: str | None = None
         self._pause = probe_interval
         self._closed = threading.Event()
@@ -231,7 +232,8 @@ class ResilientBackend:
         away, pending = self._away, len(self.barriers.pending)
         if away is None:
             found = self._primary.state()
-            return State(found.name, found.since, self._refusal, pending)
+            since = found.since if self._back_at is None else self._back_at
+            return State(found.name, since, self._refusal, pending)
         return State(away.name, away.since, away.error, pending)
 
     def close(self) -> None:
@@ -366,6 +368,7 @@ class ResilientBackend:
                 self._secondary.empty()
                 # Told before it shows, so that whoever sees the new state finds it in the log.
                 logger.warning("backend.recovered")
+                self._back_at = self._wall()
                 self._away = None
             return True
 

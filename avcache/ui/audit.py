@@ -119,8 +119,8 @@ def describe_extent(entries: Sequence[AuditEntry], state: State, now: float, *, 
     if state.is_degraded:
         since = format_clock(state.since, now)
         return (
-            f"Redis has been away since {since}: shown is what this process has noted meanwhile. It is added to the "
-            "rest, which is seen again, when Redis is back."
+            f"As of {format_clock(now)} Redis has been away since {since}: shown is what this process has noted "
+            "meanwhile. It is added to the rest, which is seen again, when Redis is back."
         )
     whose = "all processes on this store" if is_shared else "this process alone"
     first = f", back to {format_clock(entries[-1].at, now)}" if entries else ""

@@ -23,7 +23,7 @@ def describe(entry: Peek) -> str:
     """One line about an entry."""
     if entry.is_foreign:
         size = format_bytes(entry.size)
-        return f"Foreign data of {size}: not written by avcache, never read by it, and not dropped by a clear."
+        return f"Foreign data of {size}: not written by avcache, and neither read nor dropped by it."
     age = describe_age(entry, if_stale=f"stale, kept {format_age(entry.expires_in)} longer")
     how = f"loaded in {format_seconds(entry.load_seconds)}" if entry.load_seconds is not None else "set by a caller"
     source = f" from {entry.source}" if entry.source else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -21,17 +22,23 @@ PAGE_ROWS: Final = 50
 MOST_OFFERED: Final = 1000
 
 ORDERS: Final[Mapping[str, Callable[[Peek], tuple[float, str]]]] = {
-    "Soonest to expire": lambda entry: (entry.ttl_left, entry.key),
-    "Oldest": lambda entry: (-entry.age, entry.key),
+    # What is foreign does not say: it stands last.
+    "Soonest to expire": lambda entry: (math.inf if entry.is_foreign else entry.ttl_left, entry.key),
+    "Oldest": lambda entry: (math.inf if entry.is_foreign else -entry.age, entry.key),
     "Largest": lambda entry: (-entry.size, entry.key),
     "Name": lambda entry: (0.0, entry.key),
 }
 
 
-def prefixes(snapshot: Snapshot) -> dict[str, str]:
-    """What may be chosen, `ALL` first: each with its label, as in `price 125`, or `price ≈ 125,000` of a sample."""
+def prefixes(snapshot: Snapshot, kept: str = ALL) -> dict[str, str]:
+    """
+    What may be chosen, `ALL` first: each with its label, as in `price 125`, or `price ≈ 125,000` of a sample.
+
+    Also *kept*, which somebody looks at, when none of its keys is left.
+    """
     about = "" if snapshot.is_exact else "≈ "
-    counts = {ALL: snapshot.keys, **{name: found.keys for name, found in snapshot.namespaces.items()}}
+    counts = {name: found.keys for name, found in snapshot.namespaces.items()}
+    counts = {ALL: snapshot.keys, **({} if kept == ALL else {kept: 0}), **counts}
     return {name: f"{name or 'All'} {about}{format_count(keys)}" for name, keys in counts.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from avcache.ui import ICON, PAGES
+from avcache.ui.components.dialogs import begin_run
 from avcache.ui.components.strip import TICKS_ITSELF, keep_strip_place, state_strip, strip_place
 
 st.set_page_config(page_title="avcache", page_icon=str(ICON), layout="wide", initial_sidebar_state=220)
@@ -72,6 +73,7 @@ page = st.navigation(
         ],
     }
 )
+begin_run()
 keep_strip_place()
 if page.title != TICKS_ITSELF:
     with strip_place():

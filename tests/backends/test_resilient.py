@@ -622,6 +622,16 @@ def test_while_it_recovers_the_state_says_so_and_counts_what_is_left(pair: Pair)
     assert (pair.backend.state().name, pair.backend.state().pending) == ("memory", 0)
 
 
+def test_after_an_outage_the_primary_has_served_since_its_end(pair: Pair) -> None:
+    pair.break_off()
+    pair.cache.get("a:1")
+    away_since = pair.backend.state().since
+
+    pair.heal()
+
+    assert pair.backend.state().since > away_since
+
+
 def test_what_is_invalidated_while_it_recovers_is_raised_as_well(pair: Pair) -> None:
     pair.cache.set("late:1", "old")
     pair.break_off()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -94,8 +96,41 @@ def test_much_is_cleared_only_once_the_pattern_was_typed() -> None:
     press(app, "Clear 1,000 keys")
 
     assert app.text_input(key="clear_typed").label == "Type the pattern to confirm"
-    assert next(button for button in app.button if button.label == "Clear now").disabled
     assert runtime.shared().cache.exists("user:1")
+
+
+def _confirming() -> None:
+    from avcache.ui.components.clearing import confirm_clear, plan_of
+
+    confirm_clear(plan_of("Pattern", "user:*"))
+
+
+def test_what_was_typed_must_be_the_pattern_and_then_one_click_is_enough() -> None:
+    cache = runtime.shared().cache
+    cache.set_many({f"user:{number}": number for number in range(1000)})
+    app = AppTest.from_function(_confirming).run()
+
+    app.text_input(key="clear_typed").set_value("user:")
+    press(app, "Clear now")
+    told, is_kept = texts(app), cache.exists("user:1")
+    app.text_input(key="clear_typed").set_value("user:*")
+    press(app, "Clear now")
+
+    assert "Type the pattern as it stands above" in told
+    assert is_kept
+    assert not cache.exists("user:1")
+
+
+def test_a_dialog_is_opened_though_others_began_a_clear_meanwhile() -> None:
+    runtime.shared().cache.set_many({"note:1": 1, "user:1": 1})
+    app = open_clear()
+    app.text_input(key="clear_pattern").set_value("user:1")
+    press(app, "Preview")
+    runtime.shared().ops.clearing.start("note:1", actor="ann", undo_seconds=600)
+
+    press(app, "Clear 1 key")
+
+    assert "Clear now" in labels(app)
 
 
 def test_a_reason_stands_in_the_history_as_text() -> None:
@@ -108,3 +143,5 @@ def test_a_reason_stands_in_the_history_as_text() -> None:
 
     (row,) = app.dataframe[0].value.to_dict("records")
     assert (row["What"], row["Reason"]) == ("note:1", NASTY)
+    columns = json.loads(app.dataframe[0].proto.columns)
+    assert {columns[name]["type_config"]["format"] for name in ("Planned", "Cleared")} == {"localized"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import redis
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
@@ -158,3 +159,14 @@ def test_while_redis_is_away_what_is_in_memory_can_be_looked_at() -> None:
 
     assert "price:AAPL" in app.dataframe[0].value["Key"].to_list()
     assert app.metric[0].value.startswith("\\$126")
+
+
+@pytest.mark.usefixtures("on_server")
+def test_what_is_foreign_cannot_be_deleted_here(redis_url: str, redis_env: dict[str, str]) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(f"{redis_env['REDIS_PREFIX']}note:1", "raw")
+
+    app = open_page("keys", keys_open="note:1")
+
+    assert "note:1" in texts(app)
+    assert "Delete this key" not in labels(app)

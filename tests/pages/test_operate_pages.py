@@ -303,8 +303,12 @@ def test_what_redis_holds_can_be_cleared_while_it_is_away() -> None:
 @pytest.mark.usefixtures("away")
 def test_an_outage_does_not_look_like_an_empty_cache() -> None:
     seen = texts(open_page("keys")) + texts(open_page("expiry"))
+    overview = open_page("overview")
 
     assert seen.count("Not all keys could be looked at") == 2
+    assert "All of the store was searched" not in seen
+    assert "cache is empty" not in texts(overview)
+    assert "Warm the default universe" not in labels(overview)
 
 
 def test_overview_shows_tiles_namespaces_and_workers() -> None:

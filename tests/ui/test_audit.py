@@ -110,7 +110,8 @@ def test_while_redis_is_away_it_says_what_is_shown() -> None:
 
     told = describe_extent(ENTRIES, away, NOW, is_shared=False)
 
-    assert told.startswith(f"Redis has been away since {format_clock(NOW - 30)}: shown is what this process has noted")
+    as_of = f"As of {format_clock(NOW)} Redis has been away since {format_clock(NOW - 30)}"
+    assert told.startswith(f"{as_of}: shown is what this process has noted")
 
 
 def test_a_job_is_told_and_leads_to_its_page() -> None:

@@ -33,8 +33,8 @@ from avcache.ui.clear import exported as exported_clears
 from avcache.ui.entry import describe, tables_in, text_of
 from avcache.ui.expiry import describe_cliffs, describe_due, describe_shown, expiry
 from avcache.ui.export import csv_of
+from avcache.ui.keys import ORDERS, key_table, ordered, patterns_of
 from avcache.ui.keys import exported as exported_keys
-from avcache.ui.keys import key_table, ordered, patterns_of
 from avcache.ui.states import aged, describe_exactness
 from avcache.ui.strip import strip
 from avcache.ui.warmup import coverage_table, describe_coverage, outcome_table, progress_text
@@ -150,14 +150,16 @@ class TestKeys:
         assert table["Left"].to_list() == [pytest.approx(64.0), 0.0, 0.0]
 
     def test_rows_come_in_the_order_asked_for(self) -> None:
-        rows = [entry("b:1", age=10, size=5), entry("a:1", age=200, size=9)]
+        rows = [FOREIGN, entry("b:1", age=10, size=5), entry("a:1", age=200, size=9)]
 
-        names = {order: [row.key for row in ordered(rows, order)] for order in ("Soonest to expire", "Largest", "Name")}
+        names = {order: [row.key for row in ordered(rows, order)] for order in ORDERS}
 
+        foreign = FOREIGN.key
         assert names == {
-            "Soonest to expire": ["a:1", "b:1"],
-            "Largest": ["a:1", "b:1"],
-            "Name": ["a:1", "b:1"],
+            "Soonest to expire": ["a:1", "b:1", foreign],
+            "Oldest": ["a:1", "b:1", foreign],
+            "Largest": ["a:1", foreign, "b:1"],
+            "Name": ["a:1", "b:1", foreign],
         }
 
     @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ class TestKeys:
         assert describe(entry("price:AAPL", age=108)) == "1:48 old, fresh for 3:12 · loaded in 500 ms · 100 B"
         assert "stale, kept 58:20 longer" in describe(entry("price:OLD", age=400))
         assert "set by a caller" in describe(entry("price:SET", took=None))
-        assert "not dropped by a clear" in describe(FOREIGN)
+        assert "neither read nor dropped" in describe(FOREIGN)
 
 
 class TestEntry:

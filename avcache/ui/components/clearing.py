@@ -15,6 +15,7 @@ from avcache.ops.clearing import UNDO_SECONDS
 from avcache.ops.jobs import Job
 from avcache.ui.clear import describe_job, describe_plan, exported, history, must_type
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
+from avcache.ui.components.dialogs import is_dialog_open, note_dialog
 from avcache.ui.components.tables import export_buttons
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
@@ -86,9 +87,10 @@ def show_plan(plan: ClearPlan, planned_at: float) -> None:
             confirm_clear(plan)
 
 
-@st.dialog("Clear the cache?", icon=":material/delete_sweep:")
+@st.dialog("Clear the cache?", icon=":material/delete_sweep:", on_dismiss="rerun")
 def confirm_clear(plan: ClearPlan) -> None:
     """Ask, and clear; the job is the page's to watch."""
+    note_dialog()
     keys = counted(plan.keys, "key") if plan.is_exact else "All keys"
     which = "matching the pattern below" if plan.tag is None else "resting on the ticker below"
     st.write(
@@ -96,16 +98,19 @@ def confirm_clear(plan: ClearPlan) -> None:
         f"They are dropped in {UNDO_SECONDS / 60:.0f} minutes; until then it can be undone."
     )
     st.code(plan.target, language=None)
-    typed = plan.target
+    typed, name = plan.target, "pattern" if plan.tag is None else "ticker"
     if must_type(plan):
-        name = "pattern" if plan.tag is None else "ticker"
         typed = st.text_input(f"Type the {name} to confirm", key="clear_typed").strip()
     reason = st.text_input("Reason", key="clear_reason", max_chars=200, placeholder="Optional, for the record")
     with st.container(horizontal=True):
-        if st.button("Clear now", type="primary", disabled=typed != plan.target) and may_act():
-            _start(plan, reason)
+        # Never disabled: what is typed is known here only when the field is left, which the click itself may do.
+        is_asked = st.button("Clear now", type="primary")
         if st.button("Keep them"):
             st.rerun()
+    if is_asked and typed != plan.target:
+        st.error(f"Type the {name} as it stands above. Nothing was cleared.")
+    elif is_asked and may_act():
+        _start(plan, reason)
 
 
 def _start(plan: ClearPlan, reason: str) -> None:
@@ -136,7 +141,7 @@ def clears_under_way() -> None:
                 with st.container(horizontal=True):
                     _buttons(job)
     seen = [job.id for job in under_way]
-    if st.session_state.setdefault("clear_seen", seen) != seen:
+    if st.session_state.setdefault("clear_seen", seen) != seen and not is_dialog_open():
         st.session_state["clear_seen"] = seen
         st.rerun()
 
@@ -176,6 +181,8 @@ def past_clears() -> None:
         hide_index=True,
         column_config={
             "What": st.column_config.TextColumn(pinned=True, width=160),
+            "Planned": st.column_config.NumberColumn(format="localized"),
+            "Cleared": st.column_config.NumberColumn(format="localized"),
             "Reason": st.column_config.TextColumn(width=200),
             "Result": st.column_config.TextColumn(width=320),
         },

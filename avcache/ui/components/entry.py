@@ -15,6 +15,7 @@ from avcache.formats import format_age
 from avcache.market.scoring import Score
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.aging import aging_caption
+from avcache.ui.components.dialogs import tell_after_rerun
 from avcache.ui.components.lens import show_comparison, show_holdings, show_lens
 from avcache.ui.components.tables import value_button
 from avcache.ui.entry import SHOWN_ROWS, describe, named_apart, tables_in, text_of
@@ -113,7 +114,7 @@ def _actions(entry: Peek, value: object) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if may and entry.namespace in _RENEWED and not entry.is_foreign:
             _reload_button(entry)
-        if may and st.button("Delete this key", icon=":material/delete:", key="open_delete"):
+        if may and not entry.is_foreign and st.button("Delete this key", icon=":material/delete:", key="open_delete"):
             _delete(entry)
         if value is not MISS:
             value_button("Value as JSON", value, entry.key)
@@ -143,7 +144,7 @@ def _reload(entry: Peek) -> None:
         st.toast(literal(f"Not reloaded: {exc}"))
         return
     runtime.ops.audit.record(ACTOR, "reload", entry.key, done=1)
-    st.toast(f"Reloaded {literal(entry.key)}")
+    tell_after_rerun(f"Reloaded {literal(entry.key)}")
     find_keys.clear()
     st.rerun()
 
@@ -154,6 +155,6 @@ def _delete(entry: Peek) -> None:
     runtime = get_runtime()
     gone = runtime.cache.delete(entry.key)
     runtime.ops.audit.record(ACTOR, "delete", entry.key, planned=1, done=int(gone))
-    st.toast(f"Deleted {literal(entry.key)}")
+    tell_after_rerun(literal(f"Deleted {entry.key}" if gone else f"{entry.key} was gone already"))
     find_keys.clear()
     st.rerun()

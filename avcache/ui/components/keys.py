@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -12,7 +13,7 @@ from avcache.ops.snapshot import Snapshot
 from avcache.ui.components.tables import choose_by_row, choose_page, state_column
 from avcache.ui.key_search import MOST_KEPT, KeySearch, begin, go_on
 from avcache.ui.keys import ALL, PAGE_ROWS, key_table, ordered, prefixes
-from avcache.ui.resources import TICK, find_keys, get_runtime
+from avcache.ui.resources import SLOW_TICK, TICK, find_keys, get_runtime
 from avcache.ui.words import literal
 
 __all__ = ["all_tickers", "choose_prefix", "found_keys", "live_rows", "searched_rows"]
@@ -20,6 +21,9 @@ __all__ = ["all_tickers", "choose_prefix", "found_keys", "live_rows", "searched_
 _PREFIX = "keys_prefix"
 _OPEN = "keys_open"
 _PAGE = "keys_page"
+_LABELS = "keys_prefix_labels"
+_DRAWN_AT = "keys_drawn_at"
+_TOLD = "keys_prefix_told"
 _NOTHING = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
 _NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
 
@@ -27,11 +31,12 @@ _NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
 def choose_prefix(snapshot: Snapshot) -> str | None:
     """The namespace that is chosen, with the number of keys of each; None: all. It stands in the address."""
     wanted = st.query_params.get(_PREFIX, ALL)
-    if st.session_state.get("keys_prefix_told", wanted) != wanted or _PREFIX not in st.session_state:
+    if st.session_state.get(_TOLD, wanted) != wanted or _PREFIX not in st.session_state:
         st.session_state[_PREFIX] = wanted  # somebody followed a link, or went back
+    st.session_state[_DRAWN_AT] = time.monotonic()
     # A click says which label was clicked: it is understood by the labels that were shown, then they are renewed.
-    now = prefixes(snapshot)
-    shown = st.session_state.setdefault("keys_prefix_labels", now)
+    now = prefixes(snapshot, st.session_state.get(_TOLD, ALL))
+    shown = st.session_state.setdefault(_LABELS, now)
     if st.session_state[_PREFIX] not in shown:
         st.session_state[_PREFIX] = ALL
     chosen: str = st.pills(
@@ -46,11 +51,20 @@ def choose_prefix(snapshot: Snapshot) -> str | None:
         st.query_params[_PREFIX] = chosen
     else:
         st.query_params.pop(_PREFIX, None)
-    st.session_state["keys_prefix_told"] = chosen
+    st.session_state[_TOLD] = chosen
     if shown != now:
-        st.session_state["keys_prefix_labels"] = now
+        st.session_state[_LABELS] = now
         st.rerun()
     return chosen or None
+
+
+def _keep_counts() -> None:
+    """Draw the page again if the prefixes on top, or their counts, have become others; not at every tick."""
+    is_due = time.monotonic() - st.session_state[_DRAWN_AT] >= SLOW_TICK
+    if is_due:
+        now = prefixes(get_runtime().ops.keyspace.snapshot(), st.session_state[_TOLD])
+        if st.session_state[_LABELS] != now:
+            st.rerun()
 
 
 def all_tickers() -> list[str]:
@@ -70,6 +84,7 @@ def found_keys(patterns: tuple[str, ...], order: str, *, is_small: bool) -> list
 @st.fragment(run_every=TICK)
 def live_rows(patterns: tuple[str, ...], order: str) -> None:
     """All that matches, of a small store, again and again."""
+    _keep_counts()
     found = find_keys(patterns)
     if not found.rows:
         st.caption(_NOTHING if found.is_exact else _NOTHING_SEEN)
@@ -84,6 +99,7 @@ def live_rows(patterns: tuple[str, ...], order: str) -> None:
 @st.fragment(run_every=TICK)
 def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str) -> None:
     """What was found by now of a large store. It is not searched again by itself; what is shown grows older."""
+    _keep_counts()
     keyspace = get_runtime().ops.keyspace
     search = st.session_state.get("keys_search")
     if not isinstance(search, KeySearch) or (search.patterns, search.names) != (patterns, names):
@@ -106,7 +122,8 @@ def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str)
 
 def _progress(search: KeySearch) -> str:
     if search.is_over:
-        return "All of the store was searched."
+        is_away = get_runtime().cache.state().is_degraded
+        return "Only memory was searched, as Redis is away." if is_away else "All of the store was searched."
     share = "Less than 1 %" if search.done < 0.005 else format_percent(search.done, 0)  # noqa: PLR2004 - would be 0 %
     text = f"{share} of the store searched"
     return text if search.may_go_on else f"{text}; more than {MOST_KEPT:,} keys are not listed here."

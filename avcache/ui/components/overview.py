@@ -91,7 +91,8 @@ def draw_namespaces(seen: LiveOverview) -> None:
     told = f"Keys and sizes: {seen.model.exactness}. Loads and miss cost: of the window. Select a row for its keys."
     st.markdown(f"### Namespaces\n:small[:gray[{literal(told)}]]")
     if not seen.namespaces:
-        st.caption("The cache is empty, and nothing was read yet.")
+        held = "The cache is empty" if seen.model.is_empty else "Nothing of the cache could be seen"
+        st.caption(f"{held}, and nothing was read yet.")
         return
     chosen = st.dataframe(
         seen.namespace_table,

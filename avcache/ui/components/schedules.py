@@ -13,6 +13,7 @@ from avcache.errors import BackendError, CacheError, InvalidInput, Serialization
 from avcache.ops.coverage import KINDS
 from avcache.ops.schedule import ScheduleView
 from avcache.ui.components.access import ACTOR, is_unlocked
+from avcache.ui.components.dialogs import note_dialog
 from avcache.ui.components.tables import export_buttons
 from avcache.ui.components.universe import OWN
 from avcache.ui.components.warmup import begin
@@ -128,8 +129,9 @@ def _change(action: str, name: str, change: Callable[[], object]) -> None:
     st.rerun()
 
 
-@st.dialog("Remove this schedule?", icon=":material/delete:")
+@st.dialog("Remove this schedule?", icon=":material/delete:", on_dismiss="rerun")
 def _remove(view: ScheduleView) -> None:
+    note_dialog()
     st.write(literal(f"“{view.schedule.name}” will not run any more. What it has loaded stays."))
     with st.container(horizontal=True):
         if st.button("Remove it", type="primary", key="schedule_removed"):
@@ -138,8 +140,9 @@ def _remove(view: ScheduleView) -> None:
             st.rerun()
 
 
-@st.dialog("Add a schedule", icon=":material/add_alarm:", width="medium")
+@st.dialog("Add a schedule", icon=":material/add_alarm:", width="medium", on_dismiss="rerun")
 def _add() -> None:
+    note_dialog()
     universes = get_runtime().market.universes
     name = st.text_input("Name", key="schedule_name", max_chars=80, placeholder="Before the open")
     chosen = st.selectbox("Universe", [*universes.names, OWN], key="schedule_universe")

@@ -14,6 +14,7 @@ from avcache.ops.coverage import KINDS, Coverage
 from avcache.ops.warmup import WarmupJob, WarmupPlan
 from avcache.ui.charts.coverage import coverage_map
 from avcache.ui.components.access import ACTOR, is_unlocked
+from avcache.ui.components.dialogs import is_dialog_open, tell_after_rerun
 from avcache.ui.components.tables import export_buttons, state_column
 from avcache.ui.resources import get_runtime
 from avcache.ui.warmup import (
@@ -147,14 +148,14 @@ def begin(
     seconds: float | None = None,
     reason: str = "",
 ) -> None:
-    """Start a warm-up; says so where another one runs already, or something is not usable."""
+    """Start a warm-up; the next run says so where another one runs already, or something is not usable."""
     if not is_unlocked():
         return
     warmup = get_runtime().ops.warmup
     try:
         warmup.start(tickers, kinds, actor=ACTOR, reason=reason, ahead=ahead, rate=rate, seconds=seconds)
     except CacheError as exc:
-        st.toast(literal(str(exc)))
+        tell_after_rerun(literal(str(exc)))
 
 
 def stage() -> Stage:
@@ -212,5 +213,5 @@ def _watch(drawn: Stage) -> None:
         },
         alt="Outcome by ticker",
     )
-    if drawn != (job.started_at, is_running):
+    if drawn != (job.started_at, is_running) and not is_dialog_open():
         st.rerun()

@@ -60,6 +60,7 @@ class OverviewModel:
         unshown: How many more were read.
         marks: What happened on the time axis, oldest first; None if that cannot be read now.
         exactness: How sure the keys and sizes are, and how old.
+        is_empty: The store is there, and nothing is in it.
     """
 
     now: float
@@ -89,7 +90,7 @@ def overview(seen: Look) -> OverviewModel:
         marks=None if seen.events is None else tuple(event for event in seen.events if event.kind in _MARKED),
         trouble=_trouble(seen.total),
         exactness=describe_exactness(seen.snapshot, seen.snapshot.taken_at),
-        is_empty=seen.snapshot.is_empty,
+        is_empty=seen.snapshot.is_empty and seen.snapshot.is_exact,
     )
 
 
