@@ -6,11 +6,11 @@ import time
 
 import streamlit as st
 
-from avcache.market.holdings import portfolio_key
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.holdings import ask_for_holdings
 from avcache.ui.components.portfolio import portfolio_details, portfolio_totals, portfolio_warnings, positions
 from avcache.ui.portfolio.analysis import freshness, portfolio_view
+from avcache.ui.portfolio.reading import read_portfolio
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal
 
@@ -19,9 +19,9 @@ if not holdings:
     st.stop()
 runtime = get_runtime()
 with st.spinner(f"Analysing {counted(len(holdings), 'position')}"):
-    analysis = runtime.market.portfolio(holdings)
-entry, source = runtime.cache.peek(portfolio_key(holdings)), runtime.market.label
-view = portfolio_view(analysis, entry, source, time.time())
+    analysis, entry = read_portfolio(runtime.cache, runtime.market, holdings)
+source = runtime.market.label
+view = portfolio_view(analysis, entry, source, time.time(), runtime.market.freshness)
 portfolio_totals(view)
 if entry is None:
     st.caption(literal(view.freshness))
