@@ -9,7 +9,7 @@ import streamlit as st
 
 from avcache.errors import InvalidInput
 from avcache.market.holdings import Holding, parse_holdings
-from avcache.ui.components.saved import open_from_address, saved_portfolios
+from avcache.ui.components.saved import open_from_address, saved_portfolios, what_failed
 from avcache.ui.portfolio.holdings import EXAMPLE, PROBLEM, checked_grid, grid_of, text_of
 from avcache.ui.words import counted, literal, sentence
 
@@ -36,6 +36,7 @@ def ask_for_holdings() -> Mapping[str, Holding]:
     holdings: Mapping[str, Holding] = st.session_state.get(_UNDERSTOOD, {})
     with saved:
         saved_portfolios(holdings, _take)
+    what_failed()
     if error := st.session_state.get(_ERROR):
         st.error(literal(sentence(error)), title="These holdings were not analysed")
         if holdings:
