@@ -18,6 +18,7 @@ __all__ = [
     "format_percent",
     "format_seconds",
     "money_affixes",
+    "price_digits",
 ]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -104,6 +105,11 @@ def format_money(amount: float, currency: str | None, digits: int | None = None)
         digits = 0 if abs(amount) >= _WHOLE_MONEY_FROM else 2
     before, after = money_affixes(currency)
     return f"{before}{amount:,.{digits}f}{after}"
+
+
+def price_digits(price: float) -> int:
+    """Decimals of a price: two, or of one below 1 as many as show four of its digits."""
+    return 2 if not 0 < price < 1 else 3 - math.floor(math.log10(price))
 
 
 def money_affixes(currency: str | None) -> tuple[str, str]:

@@ -6,7 +6,6 @@ import time
 
 import streamlit as st
 
-from avcache.market.holdings import portfolio_key
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.holdings import analysed, ask_for_holdings
 from avcache.ui.components.portfolio import portfolio_details, portfolio_totals, portfolio_warnings, positions
@@ -18,9 +17,9 @@ holdings = ask_for_holdings()
 if not holdings:
     st.stop()
 runtime = get_runtime()
-analysis = analysed(holdings)
-entry, source = runtime.cache.peek(portfolio_key(holdings)), runtime.market.label
-view = portfolio_view(analysis, entry, source, time.time())
+analysis, entry = analysed(holdings)
+source = runtime.market.label
+view = portfolio_view(analysis, entry, source, time.time(), runtime.market.freshness)
 portfolio_totals(view)
 if entry is None:
     st.caption(literal(view.freshness))

@@ -19,6 +19,7 @@ from avcache.formats import (
     format_money,
     format_percent,
     format_seconds,
+    price_digits,
 )
 
 
@@ -166,3 +167,8 @@ def test_money_has_the_digits_asked_for() -> None:
 def test_days_are_named_once_if_they_are_the_same() -> None:
     assert format_days("2022-12-28", "2022-12-28") == "28 Dec 2022"
     assert format_days("2022-12-23", "2022-12-28") == "23 Dec 2022 to 28 Dec 2022"
+
+
+@pytest.mark.parametrize(("price", "digits"), [(126.04, 2), (1.0, 2), (0.5, 4), (0.0014, 6), (0.0, 2), (math.nan, 2)])
+def test_a_price_has_two_decimals_or_four_digits(price: float, digits: int) -> None:
+    assert price_digits(price) == digits

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pandas as pd
 
-__all__ = ["csv_of", "json_of"]
+__all__ = ["csv_of", "dated", "json_of", "stamp"]
 
 _FORMULA = re.compile(
     r"(?:\A(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])|(?<=[;\t\r\n])(?=[=+\-@\uff1d\uff0b\uff0d\uff20]))"
@@ -30,6 +31,16 @@ def json_of(frame: pd.DataFrame) -> bytes:
     Return *frame* as a JSON array of one object per row, in UTF-8; what is unknown is null, a moment is in ISO 8601.
     """
     return (frame.to_json(orient="records", date_format="iso", force_ascii=False, indent=1) or "[]").encode()
+
+
+def dated(frame: pd.DataFrame, as_of: str | None, computed_at: float) -> pd.DataFrame:
+    """*frame* with the day of its prices (ISO date) and the moment it was computed (epoch seconds) in two columns."""
+    return frame.assign(as_of=as_of, computed_at=stamp(computed_at))
+
+
+def stamp(moment: float) -> str:
+    """Epoch seconds in ISO 8601, UTC."""
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds")
 
 
 def _as_text(cell: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +11,16 @@ from avcache.formats import format_age, format_clock, format_percent
 from avcache.market.freshness import Session
 from avcache.ops.snapshot import Snapshot
 
-__all__ = ["SESSIONS", "STATE_COLOURS", "aged", "describe_age", "describe_exactness", "state_of"]
+__all__ = [
+    "SESSIONS",
+    "STATE_COLOURS",
+    "aged",
+    "describe_age",
+    "describe_exactness",
+    "is_replaced",
+    "state_of",
+    "state_of_price",
+]
 
 STATE_COLOURS: Final = {
     "fresh": "green",
@@ -36,9 +46,12 @@ SESSIONS: Final = {
 
 def state_of(entry: Peek, session: Session | None = None) -> str:
     """One word for an entry that is there; of one made of prices, *session* says what these are now."""
-    if entry.is_foreign:
-        return "foreign"
-    if entry.is_stale:
+    return "foreign" if entry.is_foreign else state_of_price(session, is_stale=entry.is_stale)
+
+
+def state_of_price(session: Session | None, *, is_stale: bool) -> str:
+    """The same of what is made of prices: past its time or not, and what *session* says."""
+    if is_stale:
         return "stale"
     return {"closed": "market closed", "behind": "old price"}.get(session or "", "fresh")
 
@@ -51,6 +64,12 @@ def aged(entry: Peek, seconds: float) -> Peek:
         ttl_left=max(0.0, entry.ttl_left - seconds),
         expires_in=max(0.0, entry.expires_in - seconds),
     )
+
+
+def is_replaced(shown: Sequence[Peek], now: Sequence[Peek | None]) -> bool:
+    """Whether what is there *now* of any of the entries *shown* was written later."""
+    pairs = zip(shown, now, strict=True)
+    return any(found is not None and found.written_at > entry.written_at for entry, found in pairs)
 
 
 def describe_age(entry: Peek, *, if_stale: str) -> str:

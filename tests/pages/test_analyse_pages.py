@@ -44,6 +44,11 @@ def metrics(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value.replace("\\", "") for metric in app.metric}
 
 
+def places(app: AppTest) -> list[str]:
+    """What stands on the page, from above to below."""
+    return [part.type for part in app.main.children.values()]
+
+
 # -- momentum
 
 
@@ -491,6 +496,17 @@ def test_a_name_that_cannot_be_is_refused_in_words() -> None:
     assert not get_runtime().ops.saved.list()
 
 
+def test_what_could_not_be_saved_is_said_below_the_tabs() -> None:
+    app = open_page("portfolio")
+    analyse(app, "AAPL 100")
+    place = places(app).index("tab_container")
+
+    press(app, "Save")
+
+    # Above them it would move them down, and a browser would begin at the first tab again.
+    assert places(app).index("tab_container") == place
+
+
 def test_the_address_opens_a_saved_portfolio() -> None:
     get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
 
@@ -502,7 +518,19 @@ def test_the_address_opens_a_saved_portfolio() -> None:
 def test_an_address_with_a_name_that_is_gone_says_so() -> None:
     app = open_page("portfolio", portfolio_saved="Gone")
 
-    assert "it may have been removed" in texts(app)
+    assert "No portfolio is saved as Gone; it may have been removed" in texts(app)
+
+
+def test_the_address_forgets_a_portfolio_that_was_removed() -> None:
+    get_runtime().ops.saved.save("Core", parse_holdings("AAPL 100"))
+    get_runtime().ops.saved.save("Other", parse_holdings("NVDA 50"))
+    app = open_page("portfolio", portfolio_saved="Core")
+
+    get_runtime().ops.saved.remove("Core")
+    app.run()
+
+    assert app.selectbox(key="portfolio_saved").value is None
+    assert "portfolio_saved" not in app.query_params
 
 
 def test_nothing_is_removed_without_a_question() -> None:
@@ -551,6 +579,7 @@ def test_loading_a_portfolio_says_how_far_it_is_and_can_be_stopped(monkeypatch: 
     (bar,) = app.get("progress")
     under_way = (bar.proto.value, bar.proto.text, metrics(app))
 
+    app.query_params["portfolio_saved"] = "Mine"
     press(app, "Stop")
 
     assert under_way == (50, "1 of 2 tickers loaded", {})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,25 @@ def test_closes_alone_are_a_line(sample: SampleProvider) -> None:
     assert not [trace for trace in figure.data if trace.type in {"bar", "candlestick"}]
 
 
+def test_no_candle_is_drawn_of_a_session_that_lacks_its_open() -> None:
+    given = history([100.0 + day for day in range(40)])
+    for name in ("open", "high", "low"):
+        given.prices[name] = given.prices["close"]
+    given.prices.loc[given.prices.index[5:7], ["open", "low"]] = math.nan
+
+    candles = price_chart(price_view(given, "5Y")).data[0]
+
+    assert candles.type == "candlestick"
+    assert len(candles.x) == 38
+    assert not pd.isna(pd.Series(candles.open)).any()
+
+
+def test_the_price_of_a_penny_stock_is_told_to_four_digits() -> None:
+    figure = price_chart(price_view(history([0.0014 + day / 1e6 for day in range(30)]), "5Y"))
+
+    assert figure.data[0].hovertemplate == "%{y:,.6f}"
+
+
 def test_an_average_without_a_value_has_no_trace() -> None:
     short = price_view(history([100.0 + day for day in range(30)]), "5Y")
 
@@ -90,7 +110,7 @@ def test_panels_stand_below_each_other_and_do_not_overlap(sample: SampleProvider
 def test_rsi_has_its_bounds_and_the_benchmark_is_named(sample: SampleProvider) -> None:
     figure = price_chart(price_view(sample.history("MRK"), "1Y", sample.history("^GSPC")))
 
-    assert [shape.y0 for shape in figure.layout.shapes] == [30, 70, 0]
+    assert [shape.y0 for shape in figure.layout.shapes] == [30, 50, 70, 0]
     assert kinds(figure)[-2:] == [("scatter", "RSI 14"), ("scatter", "Against ^GSPC")]
     assert "ahead of ^GSPC" in figure.layout.annotations[-1].text
 

@@ -12,7 +12,7 @@ import pandas as pd
 from avcache.errors import ProviderError
 from avcache.market.freshness import span
 from avcache.market.portfolio.history import correlation, growth, risk
-from avcache.market.portfolio.positions import Position, position_table, total_returns
+from avcache.market.portfolio.positions import COLUMNS, Position, position_table, total_returns
 from avcache.market.provider import PriceHistory
 
 __all__ = ["PortfolioAnalysis", "analyze", "from_record", "to_record"]
@@ -33,7 +33,8 @@ class PortfolioAnalysis:
     profit_share (of the cost; NaN without a cost basis); score (0 to 10); composite_score (0 to 100); rating; coverage;
     score_contribution (weight * composite); score_change_1w (points of 100); return_1d, return_1m, return_3m,
     momentum_12_1 (fractions, from adjusted closes); return_contribution_1d, _1m, _3m (weight at the start * return);
-    volatility_1y, beta, max_drawdown; as_of (ISO date); source (the provider); state ("fresh", or "stale": its prices
+    volatility_1y, beta, max_drawdown; as_of (ISO date) and is_complete, whether that session had ended; zone (of the
+    exchange, such as America/New_York); source (the provider); state ("fresh", or "stale": its prices
     were past their time). Unknown figures are NaN.
 
     `average_score` is the plain mean of composite / 10 over the scored positions, `weighted_score` the mean
@@ -146,7 +147,9 @@ def to_record(value: PortfolioAnalysis) -> dict[str, Any]:
 def from_record(record: dict[str, Any]) -> PortfolioAnalysis:
     """Return the analysis that `to_record` made *record* of; its frames are the caller's own."""
     own = {field.name: record[field.name] for field in fields(PortfolioAnalysis)}
-    return PortfolioAnalysis(**own | {name: own[name].copy() for name in _FRAMES})
+    frames = {name: own[name].copy() for name in _FRAMES}
+    # What an older version kept lacks the newest columns.
+    return PortfolioAnalysis(**own | frames | {"table": frames["table"].reindex(columns=list(COLUMNS))})
 
 
 def _why(error: ProviderError) -> str:

@@ -13,7 +13,7 @@ from avcache.market.price import Price
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
 
-__all__ = ["PERIODS", "Position", "position_table", "total_returns"]
+__all__ = ["COLUMNS", "PERIODS", "Position", "position_table", "total_returns"]
 
 PERIODS: Final = ("1d", "1m", "3m")
 """Over which a position's contribution to the return is told."""
@@ -42,9 +42,14 @@ _DTYPES: Final = {
     "beta": "float64",
     "max_drawdown": "float64",
     "as_of": "str",
+    "is_complete": "bool",
+    "zone": "str",
     "source": "str",
     "state": "str",
 }
+COLUMNS: Final = tuple(_DTYPES)
+"""Of `position_table`."""
+
 _MEASURES: Final = ("return_1m", "return_3m", "momentum_12_1", "volatility_1y", "beta", "max_drawdown")
 
 
@@ -117,6 +122,8 @@ def _row(position: Position, source: str) -> dict[str, object]:
         "return_1d": price.change_1d,
         **measures,
         "as_of": price.as_of,
+        "is_complete": price.is_complete,
+        "zone": position.history.zone,
         "source": source,
         "state": "stale" if position.is_stale else "fresh",
     }

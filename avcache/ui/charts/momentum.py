@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from avcache.formats import money_affixes
+from avcache.formats import money_affixes, price_digits
 from avcache.ui.charts.texts import plain
 from avcache.ui.momentum.prices import PriceView
 
@@ -107,12 +107,13 @@ def contribution_chart(parts: pd.DataFrame) -> go.Figure:
 def _add_prices(figure: go.Figure, view: PriceView) -> None:
     frame = view.frame
     if view.has_candles:
+        candles = frame.dropna(subset=["open", "high", "low"])  # of what is not whole, Plotly draws broken paths
         figure.add_candlestick(
-            x=frame.index,
-            open=frame["open"],
-            high=frame["high"],
-            low=frame["low"],
-            close=frame["close"],
+            x=candles.index,
+            open=candles["open"],
+            high=candles["high"],
+            low=candles["low"],
+            close=candles["close"],
             name=plain(view.ticker),
             line={"width": 1},
             increasing={"line": {"color": _RISING}, "fillcolor": _RISING},
@@ -120,11 +121,12 @@ def _add_prices(figure: go.Figure, view: PriceView) -> None:
         )
     else:
         figure.add_scatter(x=frame.index, y=frame["close"], mode="lines", name=plain(view.ticker), line={"width": 2})
+    digits = price_digits(float(frame["close"].iloc[-1]))
     for rows in (20, 50, 200):
         average = frame[f"sma_{rows}"]
         if average.notna().any():
             figure.add_scatter(x=frame.index, y=average, mode="lines", name=f"SMA {rows}", line={"width": 1.5})
-    figure.update_traces(hovertemplate="%{y:,.2f}", selector={"type": "scatter"})
+    figure.update_traces(hovertemplate=f"%{{y:,.{digits}f}}", selector={"type": "scatter"})
 
 
 def _panels(view: PriceView) -> list[tuple[str, int]]:
@@ -162,7 +164,7 @@ def _add_volume(figure: go.Figure, view: PriceView, number: int) -> None:
 
 def _add_rsi(figure: go.Figure, view: PriceView, number: int) -> None:
     _add_line(figure, view.frame["rsi"], number, "RSI 14", "%{y:.0f}")
-    for bound in (30, 70):
+    for bound in (30, 50, 70):
         figure.add_hline(y=bound, yref=f"y{number}", line={"width": 1, "dash": "dot", "color": NEUTRAL})
     name_panel(figure, number, "RSI 14 (Wilder): above 70 overbought, below 30 oversold")
 
@@ -204,7 +206,7 @@ def name_panel(figure: go.Figure, number: int, title: str) -> None:
 _PANELS: Final = {"volume": _add_volume, "rsi": _add_rsi, "relative": _add_relative}
 _AXES: Final[dict[str, dict[str, object]]] = {
     "volume": {"tickformat": "~s", "nticks": 3},
-    "rsi": {"range": [0, 100], "tickvals": [30, 70]},
+    "rsi": {"range": [0, 100], "tickvals": [30, 50, 70]},
     "relative": {"ticksuffix": " %"},
 }
 

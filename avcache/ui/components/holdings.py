@@ -7,13 +7,15 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from avcache.core.peek import Peek
 from avcache.errors import InvalidInput
 from avcache.market.holdings import Holding, parse_holdings, portfolio_key
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.components.loading import loading
-from avcache.ui.components.saved import open_from_address, saved_portfolios
+from avcache.ui.components.saved import open_from_address, saved_portfolios, what_failed
 from avcache.ui.momentum.reading import lacking_scores
 from avcache.ui.portfolio.holdings import EXAMPLE, PROBLEM, checked_grid, grid_of, text_of
+from avcache.ui.portfolio.reading import read_portfolio
 from avcache.ui.resources import get_runtime
 from avcache.ui.words import counted, literal, sentence
 
@@ -40,6 +42,7 @@ def ask_for_holdings() -> Mapping[str, Holding]:
     holdings: Mapping[str, Holding] = st.session_state.get(_UNDERSTOOD, {})
     with saved:
         saved_portfolios(holdings, _take)
+    what_failed()
     if error := st.session_state.get(_ERROR):
         st.error(literal(sentence(error)), title="These holdings were not analysed")
         if holdings:
@@ -49,18 +52,18 @@ def ask_for_holdings() -> Mapping[str, Holding]:
     return holdings
 
 
-def analysed(holdings: Mapping[str, Holding]) -> PortfolioAnalysis:
-    """Analyse *holdings*, of which there is one at least; says how far the loading is, which can be stopped."""
+def analysed(holdings: Mapping[str, Holding]) -> tuple[PortfolioAnalysis, Peek | None]:
+    """`read_portfolio` of one holding at least; says how far the loading is, which can be stopped."""
     runtime = get_runtime()
     if runtime.cache.peek(portfolio_key(holdings)) is None and (lacking := lacking_scores(runtime, tuple(holdings))):
         for _ in loading(lacking, key="portfolio_stop", on_stop=_let_go):
             pass  # what could not be had is told of the analysis
-    return runtime.market.portfolio(holdings)
+    return read_portfolio(runtime.cache, runtime.market, holdings)
 
 
 def _let_go() -> None:
     """Nothing is analysed any more; what was entered stays in the grid."""
-    st.session_state.pop(_UNDERSTOOD, None)
+    st.session_state[_UNDERSTOOD] = {}  # and not nothing: what the address names would be opened again
 
 
 def _grid() -> None:

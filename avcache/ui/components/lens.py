@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from avcache.core.peek import Peek
-from avcache.formats import format_day, format_money, format_percent
+from avcache.formats import format_day, format_money, format_percent, price_digits
 from avcache.market.price import Price
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
@@ -104,7 +104,7 @@ def _price(price: Price) -> None:
     with st.container(horizontal=True):
         st.metric(
             "Close" if price.is_complete else "Price of the running session",
-            literal(format_money(price.price, price.currency, 2)),
+            literal(format_money(price.price, price.currency, price_digits(price.price))),
             change,
             delta_color="off",
             border=True,

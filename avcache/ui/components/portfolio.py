@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
 import streamlit as st
 
 from avcache.formats import format_day
@@ -19,6 +20,7 @@ from avcache.ui.components.tables import (
     score_column,
     state_column,
 )
+from avcache.ui.export import dated
 from avcache.ui.portfolio.analysis import PortfolioView, exported, tiles
 from avcache.ui.portfolio.categories import category_numbers, category_view
 from avcache.ui.portfolio.risk import RISK_NUMBERS, alike_together, risk_metrics, risk_table
@@ -120,7 +122,7 @@ def _categories(analysis: PortfolioAnalysis) -> None:
             "No candidates to close a gap: none of the cached scores of these categories, not held, is 7.0 or more. "
             "Warm a category to have its scores."
         )
-    export_buttons("Categories", lambda: table, "categories")
+    export_buttons("Categories", lambda: _dated(table, analysis), "categories")
 
 
 def _over_time(analysis: PortfolioAnalysis) -> None:
@@ -137,6 +139,11 @@ def _over_time(analysis: PortfolioAnalysis) -> None:
         export_buttons("Growth", over_time.reset_index, "portfolio-growth")
 
 
+def _dated(table: pd.DataFrame, analysis: PortfolioAnalysis) -> pd.DataFrame:
+    """As of the day of the oldest price: no figure is newer than that."""
+    return dated(table, analysis.as_of_oldest, analysis.computed_at)
+
+
 def _risk(analysis: PortfolioAnalysis) -> None:
     table, correlation = risk_table(analysis), alike_together(analysis.correlation)
     st.subheader("Risk")
@@ -148,7 +155,7 @@ def _risk(analysis: PortfolioAnalysis) -> None:
         | {"name": st.column_config.TextColumn("Held", pinned=True, width=100)},
         alt="Volatility, beta and deepest fall of the portfolio and its positions",
     )
-    export_buttons("Risk", lambda: table, "portfolio-risk")
+    export_buttons("Risk", lambda: _dated(table, analysis), "portfolio-risk")
     if len(correlation) > 1:
         st.subheader("What moves together")
         st.plotly_chart(correlation_chart(correlation), key="portfolio_correlation", alt="Correlation of daily returns")

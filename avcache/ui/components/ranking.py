@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
+from avcache.ui.components.aging import aging_captions
 from avcache.ui.components.screen import choose_compared, choose_screen
 from avcache.ui.components.tables import (
     choose_by_row,
@@ -18,7 +21,6 @@ from avcache.ui.components.tables import (
 from avcache.ui.momentum.ranking import NUMBERS, describe_cached, exported, filtered, ranking
 from avcache.ui.momentum.reading import CachedScores
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import literal
 
 __all__ = ["choose_from_ranking"]
 
@@ -40,9 +42,18 @@ def choose_from_ranking(cached: CachedScores) -> tuple[str, tuple[str, ...]]:
         else:
             _selectable(shown)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(literal(describe_cached(cached, len(shown))), width="content")
+            _told(cached, len(shown))
             export_buttons("Ranking", lambda: exported(shown), "momentum")
     return chosen, compared
+
+
+def _told(cached: CachedScores, shown: int) -> None:
+    """How many there are and how old; that runs on, other than what the table says."""
+    tickers = list(cached.scores)
+    aging_captions(
+        [cached.entries[ticker] for ticker in tickers],
+        lambda aged, _now: describe_cached(replace(cached, entries=dict(zip(tickers, aged, strict=True))), shown),
+    )
 
 
 def _selectable(shown: pd.DataFrame) -> None:
@@ -60,7 +71,9 @@ def _selectable(shown: pd.DataFrame) -> None:
             "rating": rating_column(),
             "trend": st.column_config.LineChartColumn("6 months", width=100, help="Where the prices are cached"),
             "as_of": day_column("As of"),
-            "age": st.column_config.TextColumn("Age", width=70, help="Since the score was computed"),
+            "age": st.column_config.TextColumn(
+                "Age", width=70, help="When this was drawn, since the score was computed"
+            ),
             "state": {**state_column("State"), "width": _state_width()},
             "computed_at": None,
         },

@@ -9,14 +9,16 @@ import streamlit as st
 from avcache.errors import CacheError, InvalidInput
 from avcache.market.holdings import Holding
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
+from avcache.ui.components.dialogs import note_dialog
 from avcache.ui.resources import get_runtime, look_at_backend
 from avcache.ui.words import counted, literal, sentence
 
-__all__ = ["open_from_address", "saved_portfolios"]
+__all__ = ["open_from_address", "saved_portfolios", "what_failed"]
 
 _CHOSEN = "portfolio_saved"
 _NAME = "portfolio_name"
 _SAID = "portfolio_said"
+_FAILED = "portfolio_failed"
 _Take = Callable[[Mapping[str, Holding]], None]
 
 
@@ -51,6 +53,8 @@ def saved_portfolios(holdings: Mapping[str, Holding], take: _Take) -> None:
 
 
 def _choose(names: list[str], take: _Take) -> None:
+    if st.session_state.get(_CHOSEN) not in {None, *names}:
+        st.session_state[_CHOSEN] = None  # removed: the address must not name it any more
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Saved portfolio",
@@ -71,6 +75,8 @@ def _open(name: str | None, take: _Take) -> None:
         return
     try:
         take(get_runtime().ops.saved.load(name).holdings)
+    except InvalidInput:
+        st.session_state[_FAILED] = f"No portfolio is saved as {name}; it may have been removed"
     except CacheError as exc:
         _fail(exc)
 
@@ -102,15 +108,16 @@ def _keep(name: str, holdings: Mapping[str, Holding]) -> None:
     st.session_state[_SAID] = f"Saved {counted(len(made.holdings), 'position')} as {made.name}"
 
 
-@st.dialog("Remove the saved portfolio?", icon=":material/delete:")
+@st.dialog("Remove the saved portfolio?", icon=":material/delete:", on_dismiss="rerun")
 def _confirm_removal(name: str) -> None:
+    note_dialog()
     st.write(f"{literal(name)} will be gone for all who use this console. What is analysed now stays on the page.")
     with st.container(horizontal=True):
         if st.button("Remove it", type="primary") and is_unlocked():
             try:
                 get_runtime().ops.saved.remove(name)
             except CacheError as exc:
-                _fail(exc)
+                _say(_why(exc))
                 return
             get_runtime().ops.audit.record(ACTOR, "remove portfolio", name)
             st.rerun()
@@ -118,9 +125,22 @@ def _confirm_removal(name: str) -> None:
             st.rerun()
 
 
+def what_failed() -> None:
+    """Why a portfolio could not be opened or saved; below the tabs, which would begin at the first one again."""
+    if why := st.session_state.pop(_FAILED, None):
+        _say(why)
+
+
 def _fail(error: CacheError) -> None:
-    said = error.allowed if isinstance(error, InvalidInput) else str(error)
-    st.error(literal(sentence(said)), title="That did not work")
+    st.session_state[_FAILED] = _why(error)
+
+
+def _why(error: CacheError) -> str:
+    return error.allowed if isinstance(error, InvalidInput) else str(error)
+
+
+def _say(why: str) -> None:
+    st.error(literal(sentence(why)), title="That did not work")
 
 
 def _is_there() -> bool:

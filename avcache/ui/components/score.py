@@ -8,16 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from avcache.market.scoring import Score
+from avcache.ui import PAGES
 from avcache.ui.charts.momentum import contribution_chart, price_chart
 from avcache.ui.components.aging import aging_caption
 from avcache.ui.components.missing import offer_tickers
 from avcache.ui.components.tables import export_buttons, number_columns
+from avcache.ui.export import dated
 from avcache.ui.momentum.prices import price_view
 from avcache.ui.momentum.reading import CachedScores, read_history
 from avcache.ui.momentum.score import (
     MEANINGS,
     PARTS,
     breakdown,
+    exported_measures,
     freshness,
     measure_table,
     standing_among,
@@ -34,7 +37,14 @@ def score_details(cached: CachedScores, ticker: str, span: str) -> None:
     score, session = cached.scores[ticker], cached.sessions.get(ticker)
     source = get_runtime().market.label
     st.subheader(literal(f"{ticker} {strength(score)}"))
-    aging_caption(cached.entries[ticker], lambda aged, now: freshness(score, aged, source, now, session))
+    entry = cached.entries[ticker]
+    aging_caption(entry, lambda aged, now: freshness(score, aged, source, now, session))
+    st.page_link(
+        PAGES / "keys.py",
+        label="Its entry, to reload or delete it",
+        icon=":material/key:",
+        query_params={"keys_open": entry.key},
+    )
     _prices(score, cached.tickers, span)
     made, measured = st.columns([5, 4], gap="medium")
     with made:
@@ -71,7 +81,11 @@ def _parts(score: Score) -> None:
     if score.score is not None:
         st.plotly_chart(contribution_chart(parts), key="momentum_parts", alt=f"What makes the score of {score.ticker}")
     parts_table(parts, score.ticker)
-    export_buttons("Parts", lambda: parts.assign(ticker=score.ticker), f"momentum-{score.ticker}")
+    export_buttons(
+        "Parts",
+        lambda: dated(parts.assign(ticker=score.ticker), score.as_of, score.computed_at),
+        f"momentum-{score.ticker}",
+    )
 
 
 def parts_table(parts: pd.DataFrame, ticker: str) -> None:
@@ -110,4 +124,8 @@ def _measures(score: Score, cached: CachedScores) -> None:
     )
     among = f"Percentiles among {counted(len(cached.scores), 'cached score')}."
     st.caption(among if standing else "Percentiles need ten cached scores.")
-    export_buttons("Measures", lambda: measures.assign(Ticker=score.ticker), f"measures-{score.ticker}")
+    export_buttons(
+        "Measures",
+        lambda: exported_measures(score, standing),
+        f"measures-{score.ticker}",
+    )

@@ -28,6 +28,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_RATED = "By the score of 100: from 80 Strong Buy, 65 Buy, 50 Hold, 35 Weak Hold, else Sell"
+
 
 def number_columns(looks: Mapping[str, Number]) -> dict[str, Any]:
     """The columns of numbers, by their names."""
@@ -44,7 +46,7 @@ def score_column() -> Any:
 
 def rating_column() -> Any:
     """A rating; wide enough for the longest, as a table keeps the widths of what it showed first."""
-    return st.column_config.TextColumn("Rating", width=120)
+    return st.column_config.TextColumn("Rating", width=120, help=_RATED)
 
 
 def day_column(label: str) -> Any:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring.indicators import wilder_rsi
+from avcache.ui.words import counted
 
 __all__ = ["SPANS", "PriceView", "first_day", "price_view"]
 
@@ -59,7 +60,8 @@ def price_view(history: PriceHistory, span: str, benchmark: PriceHistory | None 
     shown = frame[frame.index >= first_day(frame.index[-1], span)].copy()
     relative = _relative(shown["close"], benchmark)
     shown["relative"] = np.nan if relative is None else relative
-    has_candles = bool(shown[["open", "high", "low"]].notna().all(axis=1).mean() > _ALL_CANDLES)
+    whole = shown[["open", "high", "low"]].notna().all(axis=1)
+    has_candles = bool(whole.mean() > _ALL_CANDLES)
     has_volume = bool(shown["volume"].sum() > 0)
     return PriceView(
         history.ticker,
@@ -67,7 +69,7 @@ def price_view(history: PriceHistory, span: str, benchmark: PriceHistory | None 
         history.currency,
         has_candles,
         has_volume,
-        _note(has_candles=has_candles, has_volume=has_volume),
+        _note(has_candles=has_candles, has_volume=has_volume, broken=int((~whole).sum())),
         None if benchmark is None or relative is None else benchmark.ticker,
     )
 
@@ -78,11 +80,13 @@ def first_day(last: pd.Timestamp, span: str) -> pd.Timestamp:
     return pd.Timestamp(last.year, 1, 1) if offset is None else last - offset
 
 
-def _note(*, has_candles: bool, has_volume: bool) -> str:
+def _note(*, has_candles: bool, has_volume: bool, broken: int) -> str:
     lacking = [*([] if has_candles else ["open", "high", "low"]), *([] if has_volume else ["volume"])]
     note = "Adjusted for splits and dividends."
     if has_candles:
         note += " A blue candle closed above its open."
+    if has_candles and broken:
+        note += f" {counted(broken, 'session')} without open, high or low: no candle there."
     if lacking:
         note += f" The source gives no {', '.join(lacking)}" + ("." if has_candles else ": a line of closes.")
     return note

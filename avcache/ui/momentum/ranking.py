@@ -12,6 +12,7 @@ import pandas as pd
 
 from avcache.formats import format_age, format_days
 from avcache.market.scoring import Rating, Score
+from avcache.ui.export import stamp
 from avcache.ui.momentum.reading import CachedScores
 from avcache.ui.momentum.score import composite_shown
 from avcache.ui.numbers import RETURNS, Number
@@ -118,7 +119,7 @@ def describe_cached(cached: CachedScores, shown: int | None = None) -> str:
         parts.append(f"oldest {format_age(max(cached.entries[ticker].age for ticker in cached.scores))}")
     stale = sum(cached.entries[ticker].is_stale for ticker in cached.scores)
     if stale:
-        parts.append(f"{stale} stale, loading again")
+        parts.append(f"{stale} stale, loaded again when read")
     return " · ".join(parts)
 
 
@@ -146,7 +147,7 @@ def _row(place: int, score: Score, cached: CachedScores) -> dict[str, object]:
         "as_of": dt.date.fromisoformat(score.as_of),
         "age": format_age(entry.age),
         "state": [state_of(entry, cached.sessions.get(score.ticker))],
-        "computed_at": dt.datetime.fromtimestamp(score.computed_at, dt.UTC).isoformat(timespec="seconds"),
+        "computed_at": stamp(score.computed_at),
     }
 
 

@@ -9,11 +9,12 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import add_up, format_clock, format_day, format_money, format_percent
+from avcache.formats import add_up, format_clock, format_day, format_money, format_percent, price_digits
 from avcache.market.freshness import Session
 from avcache.market.scoring import Score, rate
 from avcache.market.scoring.cross_section import FEWEST_TICKERS, percentiles
 from avcache.market.scoring.measures import MEASURES
+from avcache.ui.export import dated
 from avcache.ui.numbers import Number
 from avcache.ui.states import SESSIONS, describe_age
 
@@ -23,6 +24,7 @@ __all__ = [
     "PARTS",
     "breakdown",
     "composite_shown",
+    "exported_measures",
     "freshness",
     "measure_table",
     "measure_text",
@@ -87,7 +89,7 @@ def strength(score: Score) -> str:
 
 def freshness(score: Score, entry: Peek, source_label: str, now: float, session: Session | None = None) -> str:
     """Of which day, from prices of when, how old, from where; *now* is a wall-clock reading, *session* of its price."""
-    age = describe_age(entry, if_stale="stale, loading again")
+    age = describe_age(entry, if_stale="stale, loaded again when read")
     fetched_at = score.inputs.get("prices", 0.0)
     prices = f" from prices of {format_clock(fetched_at, now)}" if fetched_at else ""
     computed = f"computed {format_clock(score.computed_at, now)}{prices}, {age}"
@@ -145,11 +147,17 @@ def measure_table(score: Score, standing: Mapping[str, float] | None = None) -> 
         )
         for name, label, _, meaning in _MEASURES
     ]
-    rows.append(
-        ("Price", format_money(score.price, score.currency, 2), None, f"last close, {format_day(score.as_of)}", "", "")
-    )
+    price = format_money(score.price, score.currency, price_digits(score.price))
+    rows.append(("Price", price, None, f"last close, {format_day(score.as_of)}", "", ""))
     columns = ["Measure", "Value", "Percentile", "Meaning", "Formula", "Source"]
     return pd.DataFrame(rows, columns=columns).astype({"Percentile": "float64"})
+
+
+def exported_measures(score: Score, standing: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """`measure_table` as it goes into a file: the ticker, and values as numbers (0.05 is 5 %), NaN where unknown."""
+    values = [*(score.measures.get(name) for name, *_ in _MEASURES), score.price]
+    table = measure_table(score, standing).assign(Value=pd.Series(values, dtype="float64"), Ticker=score.ticker)
+    return dated(table, score.as_of, score.computed_at)
 
 
 def standing_among(scores: Mapping[str, Score], ticker: str) -> dict[str, float]:
@@ -177,7 +185,7 @@ def measure_text(name: str, value: float | None) -> str:
         return "–"
     form = _FORMS[name]
     if form == "%":
-        return f"{100 * value:+.1f} %"
+        return f"{100 * value:+z.1f} %"
     if form == "share":
         return format_percent(value)
-    return f"{value:.1f}" if form == "points" else f"{value:.2f}"
+    return f"{value:.1f}" if form == "points" else f"{value:z.2f}"

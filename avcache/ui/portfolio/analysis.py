@@ -10,11 +10,13 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.peek import Peek
-from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes
+from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes, price_digits
+from avcache.market.freshness import Freshness
 from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
+from avcache.ui.export import stamp
 from avcache.ui.numbers import RETURNS, Number
-from avcache.ui.states import describe_age
+from avcache.ui.states import describe_age, state_of_price
 
 __all__ = ["PortfolioView", "exported", "freshness", "portfolio_view", "signed", "tiles", "unit", "weights"]
 
@@ -34,9 +36,9 @@ class PortfolioView:
     *table*: one row per priced position, highest score first; columns ticker, weight_percent, value, score,
     added (what the position adds to the weighted score), rating, coverage_percent, change_1w, shares, price, profit
     where a cost basis is known, the returns in percent, what the position adds to two of them in points, state (a list
-    of one word), as_of. *numbers* says how its columns of numbers look; *missing* has a line for each position
-    that counts in nothing; *mixed* says of what age the prices are if that is not the same, *elsewhere* what is held in
-    other currencies.
+    of one word, as on the page Momentum), as_of. *numbers* says how its columns of numbers look; *missing* has a line
+    for each position that counts in nothing; *mixed* says of what age the prices are if that is not the same,
+    *elsewhere* what is held in other currencies.
     """
 
     total_value: str
@@ -52,8 +54,19 @@ class PortfolioView:
     numbers: Mapping[str, Number]
 
 
-def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str, now: float) -> PortfolioView:
-    """*entry* is the cached analysis (None: it was not kept), *now* a wall-clock reading."""
+def portfolio_view(
+    analysis: PortfolioAnalysis,
+    entry: Peek | None,
+    source_label: str,
+    now: float,
+    hours: Freshness | None = None,
+) -> PortfolioView:
+    """
+    *entry* is the cached analysis (None: it was not kept), *now* a wall-clock reading.
+
+    Args:
+        hours: Says what a price is by the hours of its exchange.
+    """
     priced, held = len(analysis.table), len(analysis.table) + len(analysis.missing)
     return PortfolioView(
         total_value=format_money(analysis.total_value, analysis.currency) if priced else _DASH,
@@ -65,7 +78,7 @@ def portfolio_view(analysis: PortfolioAnalysis, entry: Peek | None, source_label
         missing=tuple(f"{ticker} ({reason})" for ticker, reason in analysis.missing.items()),
         mixed=_mixed(analysis, now),
         elsewhere=_elsewhere(analysis),
-        table=_table(analysis),
+        table=_table(analysis, _states(analysis, entry, hours)),
         numbers=_numbers(analysis),
     )
 
@@ -83,8 +96,7 @@ def exported(analysis: PortfolioAnalysis, holdings: Mapping[str, Holding]) -> pd
     ]
     missing = pd.DataFrame(rows, columns=["ticker", "shares", "cost", "missing"]).astype({"cost": "float64"})
     both = pd.concat([priced, missing], ignore_index=True) if rows else priced
-    computed = dt.datetime.fromtimestamp(analysis.computed_at, dt.UTC).isoformat(timespec="seconds")
-    return both.assign(computed_at=computed, source=analysis.source)
+    return both.assign(computed_at=stamp(analysis.computed_at), source=analysis.source)
 
 
 def weights(analysis: PortfolioAnalysis) -> list[float]:
@@ -109,7 +121,7 @@ def freshness(analysis: PortfolioAnalysis, entry: Peek | None, source_label: str
     if entry is None:
         computed += ", not kept: what is missing may be there in a minute"
     else:
-        computed += f", {describe_age(entry, if_stale='stale, computing again')}"
+        computed += f", {describe_age(entry, if_stale='stale, computed again when read')}"
     oldest, newest = analysis.as_of_oldest, analysis.as_of_newest
     days = [f"Prices as of {format_days(oldest, newest)}{_fetched(analysis, now)}"] if oldest and newest else []
     return " · ".join([*days, computed, source_label])
@@ -120,9 +132,8 @@ def _fetched(analysis: PortfolioAnalysis, now: float) -> str:
     oldest, newest = analysis.inputs_oldest, analysis.inputs_newest
     if oldest is None or newest is None:
         return ""
-    if not analysis.is_mixed:
-        return f", fetched {format_clock(oldest, now)}"
-    return f", of mixed age: fetched {format_clock(oldest, now)} to {format_clock(newest, now)}"
+    mixed = " of mixed age:" if analysis.is_mixed else ""
+    return f",{mixed} fetched {_clocks(oldest, newest if analysis.is_mixed else oldest, now)}"
 
 
 def _mixed(analysis: PortfolioAnalysis, now: float) -> str | None:
@@ -132,8 +143,14 @@ def _mixed(analysis: PortfolioAnalysis, now: float) -> str | None:
     oldest, newest = analysis.as_of_oldest, analysis.as_of_newest
     days = f"of {format_days(oldest, newest)}" if oldest and newest and oldest != newest else ""
     first, last = analysis.inputs_oldest, analysis.inputs_newest
-    fetched = f"fetched {format_clock(first, now)} to {format_clock(last, now)}" if first and last else ""
+    fetched = f"fetched {_clocks(first, last, now)}" if first and last else ""
     return f"Prices {', '.join(part for part in (days, fetched) if part)}: totals add up what was not true at one time."
+
+
+def _clocks(first: float, last: float, now: float) -> str:
+    """`13:29:02 to 14:01:40`; one moment, if a clock tells no two."""
+    one, other = format_clock(first, now), format_clock(last, now)
+    return one if one == other else f"{one} to {other}"
 
 
 def _elsewhere(analysis: PortfolioAnalysis) -> str | None:
@@ -159,14 +176,14 @@ def unit(currency: str | None) -> str:
 
 def signed(share: float | None) -> str:
     """A change as people read it: `+1.2 %`; a dash if it is unknown."""
-    return _DASH if share is None else f"{100 * share:+.1f} %"
+    return _DASH if share is None else f"{100 * share:+z.1f} %"
 
 
 def _of_ten(score: float | None) -> str:
     return _DASH if score is None else f"{score:.2f} of 10"
 
 
-def _table(analysis: PortfolioAnalysis) -> pd.DataFrame:
+def _table(analysis: PortfolioAnalysis, states: list[str]) -> pd.DataFrame:
     table = analysis.table
     return pd.DataFrame(
         {
@@ -184,10 +201,26 @@ def _table(analysis: PortfolioAnalysis) -> pd.DataFrame:
             **{name: 100 * table[name.removesuffix("_percent")] for name in _PERCENTS},
             "adds_1m": 100 * table["return_contribution_1m"],
             "adds_3m": 100 * table["return_contribution_3m"],
-            "state": [[state] for state in table["state"]],
+            "state": [[state] for state in states],
             "as_of": [dt.date.fromisoformat(day) for day in table["as_of"]],
         }
     )
+
+
+def _states(analysis: PortfolioAnalysis, entry: Peek | None, hours: Freshness | None) -> list[str]:
+    """One word for the price of each position: none is fresher than the analysis."""
+    rows = analysis.table[["as_of", "is_complete", "zone"]].itertuples(index=False)
+    is_stale = entry is not None and entry.is_stale
+    sessions = [
+        None
+        if hours is None
+        else hours.session(as_of, is_complete=bool(is_complete), zone=None if pd.isna(zone) else zone)
+        for as_of, is_complete, zone in rows
+    ]
+    return [
+        state_of_price(session, is_stale=is_stale or state == "stale")
+        for session, state in zip(sessions, analysis.table["state"], strict=True)
+    ]
 
 
 def _costs(table: pd.DataFrame) -> dict[str, pd.Series[float]]:
@@ -209,6 +242,7 @@ def _added(analysis: PortfolioAnalysis) -> list[float | None]:
 
 def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
     digits = 0 if analysis.total_value >= _WHOLE_MONEY_FROM else 2
+    least = float(analysis.table["price"].min()) if len(analysis.table) else 1.0
     before, after = money_affixes(analysis.currency)
     return {
         "weight_percent": Number("Weight", "%.1f %%", "Share of the total value"),
@@ -217,7 +251,7 @@ def _numbers(analysis: PortfolioAnalysis) -> dict[str, Number]:
         "coverage_percent": Number("Coverage", "%.0f %%", "Weight of the parts of the score that could be computed"),
         "change_1w": Number("1 w ±", "%+.1f", "Points of 100 since a week ago"),
         "shares": Number("Shares", "%,.6g", ""),
-        "price": Number("Price", f"{before}%,.2f{after}", "Last close, not adjusted"),
+        "price": Number("Price", f"{before}%,.{price_digits(least)}f{after}", "Last close, not adjusted"),
         "profit": Number(f"Profit{unit(analysis.currency)}", f"%+,.{digits}f", "Value above the cost basis"),
         "profit_percent": Number("of cost", "%+.1f %%", "Profit as a share of the cost basis"),
         **_PERCENTS,

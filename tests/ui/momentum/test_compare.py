@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,7 @@ from avcache.errors import InvalidInput
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring import Score
 from avcache.runtime import Runtime
-from avcache.ui.momentum.compare import parse_compared, rebased, side_by_side
+from avcache.ui.momentum.compare import exported_comparison, parse_compared, rebased, side_by_side
 from tests.market.doubles import history
 
 
@@ -58,3 +60,38 @@ def test_figures_stand_side_by_side_with_units(mrk: Score) -> None:
     assert table.loc["12-1 momentum", "MRK"] == "+44.8 %"
     assert table.loc["As of", "MRK"] == "28 Dec 2022"
     assert set(table["XOM"]) == {"–"}
+
+
+def test_a_line_ends_where_its_prices_do() -> None:
+    closes = [100.0 + day for day in range(30)]
+    on, over = history(closes), history(closes[:20])
+
+    lines = rebased({"ON": on, "OVER": over}, "5Y")
+
+    assert lines["ON"].notna().all()
+    assert lines["OVER"].iloc[:20].notna().all()
+    assert lines["OVER"].iloc[20:].isna().all()
+
+
+def test_one_that_ended_before_the_span_leaves_the_others_their_lines() -> None:
+    closes = [100.0 + day for day in range(60)]
+
+    lines = rebased({"ON": history(closes), "OVER": history(closes[:10])}, "1M")
+
+    assert list(lines.columns) == ["ON"]
+    assert lines["ON"].iloc[0] == 0.0
+
+
+def test_a_comparison_in_a_file_has_numbers_and_its_day(mrk: Score) -> None:
+    table = exported_comparison({"MRK": mrk}).set_index("ticker")
+
+    assert table.loc["MRK", "momentum_12_1"] == mrk.measures["momentum_12_1"]
+    assert table.loc["MRK", "as_of"] == "2022-12-28"
+
+
+def test_no_change_has_no_sign_of_a_loss(mrk: Score) -> None:
+    flat = replace(mrk, measures={**mrk.measures, "vs_sma20": -0.0001})
+
+    table = side_by_side(["MRK"], {"MRK": flat}).set_index("Figure")
+
+    assert table.loc["vs SMA 20", "MRK"] == "+0.0 %"

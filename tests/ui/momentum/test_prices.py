@@ -96,3 +96,15 @@ def test_a_benchmark_of_other_days_gives_no_relative_strength() -> None:
 
     assert view.benchmark is None
     assert view.frame["relative"].isna().all()
+
+
+def test_sessions_without_a_candle_are_counted() -> None:
+    prices = history([100.0 + day for day in range(40)]).prices
+    for name in ("open", "high", "low"):
+        prices[name] = prices["close"]
+    prices.loc[prices.index[5:7], "open"] = math.nan
+
+    view = price_view(PriceHistory("AAPL", prices, "USD"), "5Y")
+
+    assert view.has_candles
+    assert " 2 sessions without open, high or low: no candle there." in view.note

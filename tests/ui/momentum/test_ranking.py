@@ -135,5 +135,5 @@ def test_it_is_told_how_many_pass_the_filters(mrk: Score) -> None:
 def test_stale_scores_are_counted(mrk: Score) -> None:
     stale = CachedScores({"MRK": mrk}, {"MRK": entry(age=700.0)}, {}, ())
 
-    assert describe_cached(stale).endswith("oldest 11:40 · 1 stale, loading again")
+    assert describe_cached(stale).endswith("oldest 11:40 · 1 stale, loaded again when read")
     assert ranking(stale)["state"][0] == ["stale"]

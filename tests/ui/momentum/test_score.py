@@ -65,7 +65,7 @@ def test_freshness_tells_when_prices_were_fetched_and_what_is_provisional(mrk: S
 
 
 def test_a_stale_score_says_that_it_is_being_loaded(mrk: Score) -> None:
-    assert "stale, loading again" in freshness(mrk, entry(age=700.0), "x", mrk.computed_at)
+    assert "stale, loaded again when read" in freshness(mrk, entry(age=700.0), "x", mrk.computed_at)
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "MRK", "META", "XOM"])

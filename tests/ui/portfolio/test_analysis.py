@@ -7,9 +7,12 @@ import math
 import pandas as pd
 import pytest
 
+from avcache.clock import ManualClock
 from avcache.core.peek import Peek
+from avcache.market.calendar import exchange_calendar
+from avcache.market.freshness import Freshness
 from avcache.market.holdings import parse_holdings
-from avcache.market.portfolio import PortfolioAnalysis
+from avcache.market.portfolio import PortfolioAnalysis, from_record, to_record
 from avcache.runtime import Runtime
 from avcache.ui.export import csv_of
 from avcache.ui.portfolio.analysis import PortfolioView, exported, portfolio_view, tiles
@@ -53,8 +56,50 @@ def test_a_range_of_days_is_named_with_both_ends(analysis: PortfolioAnalysis) ->
 
 
 def test_a_stale_analysis_and_one_not_kept_say_so(analysis: PortfolioAnalysis) -> None:
-    assert "stale, computing again" in seen(analysis, entry(700.0)).freshness
+    assert "stale, computed again when read" in seen(analysis, entry(700.0)).freshness
     assert "not kept" in seen(analysis, None).freshness
+
+
+def test_no_position_is_fresher_than_its_analysis(analysis: PortfolioAnalysis) -> None:
+    assert seen(analysis, entry(108.0)).table["state"].tolist() == [["fresh"], ["fresh"]]
+    assert seen(analysis, entry(700.0)).table["state"].tolist() == [["stale"], ["stale"]]
+
+
+@pytest.mark.parametrize(
+    ("now", "state"),
+    [("2022-12-28 22:00", "market closed"), ("2022-12-30 22:00", "old price")],
+)
+def test_positions_say_what_their_price_is_by_the_hours_of_the_exchange(
+    analysis: PortfolioAnalysis, now: str, state: str
+) -> None:
+    hours = Freshness(ManualClock(pd.Timestamp(now, tz="UTC").timestamp()), calendar=exchange_calendar("XNYS"))
+
+    view = portfolio_view(analysis, entry(108.0), "x", analysis.computed_at, hours)
+
+    assert view.table["state"].tolist() == [[state], [state]]
+
+
+def test_a_kept_analysis_of_an_older_version_is_shown(analysis: PortfolioAnalysis) -> None:
+    record = to_record(analysis)
+    older = record | {"table": record["table"].drop(columns=["is_complete", "zone"])}
+
+    assert seen(from_record(older)).table["state"].tolist() == [["fresh"], ["fresh"]]
+
+
+def test_moments_that_a_clock_does_not_tell_apart_are_named_once(analysis: PortfolioAnalysis) -> None:
+    now = math.floor(analysis.computed_at)
+    mixed = dataclasses.replace(analysis, as_of_oldest="2022-12-23", inputs_oldest=now + 0.1, inputs_newest=now + 0.9)
+
+    view = portfolio_view(mixed, None, "x", now)
+
+    assert " to " not in view.freshness.partition("fetched")[2]
+    assert " to " not in str(view.mixed).partition("fetched")[2]
+
+
+def test_the_price_of_a_penny_stock_is_told_to_four_digits(analysis: PortfolioAnalysis) -> None:
+    cheap = dataclasses.replace(analysis, table=analysis.table.assign(price=[0.0014, 126.0]))
+
+    assert seen(cheap).numbers["price"].format == "$%,.6f"
 
 
 def test_weights_and_additions_add_up_to_what_is_shown_above(analysis: PortfolioAnalysis) -> None:
