@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
+from avcache.errors import BackendError, CacheError, SerializationError
 from avcache.market import scoring
 from avcache.market.holdings import parse_holdings
 from avcache.ui import PAGES
@@ -499,6 +500,27 @@ def test_an_address_with_a_name_that_is_gone_says_so() -> None:
     app = open_page("portfolio", portfolio_saved="Gone")
 
     assert "it may have been removed" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (SerializationError("Expected `array`, got `int`"), "the same release"),
+        (BackendError("WRONGTYPE"), "Server says"),
+    ],
+)
+def test_saved_portfolios_that_cannot_be_read_say_what_to_do(
+    fault: CacheError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise fault
+
+    monkeypatch.setattr(get_runtime().ops.saved, "list", refuse)
+
+    app = open_page("portfolio", portfolio_saved="Core")
+
+    assert all(said in error.value and str(fault) not in error.value for error in app.error)
+    assert app.error
 
 
 def test_nothing_is_removed_without_a_question() -> None:

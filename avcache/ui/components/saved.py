@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from avcache.errors import CacheError, InvalidInput
+from avcache.errors import CacheError, InvalidInput, SerializationError
 from avcache.market.holdings import Holding
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.resources import get_runtime, look_at_backend
@@ -17,6 +17,8 @@ __all__ = ["open_from_address", "saved_portfolios"]
 _CHOSEN = "portfolio_saved"
 _NAME = "portfolio_name"
 _SAID = "portfolio_said"
+_UNREADABLE = "Another release wrote them: this one can neither read nor change them. Run the same release everywhere."
+_REFUSED = "The store refuses. Server says why, and what to do; what is entered here can be analysed all the same."
 _Take = Callable[[Mapping[str, Holding]], None]
 
 
@@ -41,7 +43,7 @@ def saved_portfolios(holdings: Mapping[str, Holding], take: _Take) -> None:
     try:
         names = [one.name for one in get_runtime().ops.saved.list()]
     except CacheError as exc:
-        st.error(literal(sentence(str(exc))), title="The saved portfolios cannot be read")
+        st.error(_why(exc), title="The saved portfolios cannot be read")
         return
     if names:
         _choose(names, take)
@@ -119,8 +121,14 @@ def _confirm_removal(name: str) -> None:
 
 
 def _fail(error: CacheError) -> None:
-    said = error.allowed if isinstance(error, InvalidInput) else str(error)
-    st.error(literal(sentence(said)), title="That did not work")
+    st.error(_why(error), title="That did not work")
+
+
+def _why(error: CacheError) -> str:
+    """What happened, and what to do, as Markdown."""
+    if isinstance(error, InvalidInput):
+        return literal(sentence(error.allowed))
+    return _UNREADABLE if isinstance(error, SerializationError) else _REFUSED
 
 
 def _is_there() -> bool:
