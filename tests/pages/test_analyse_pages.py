@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from avcache import runtime
+from avcache.errors import BackendError, CacheError, SerializationError
 from avcache.market import scoring
 from avcache.market.holdings import parse_holdings
 from avcache.runtime import Runtime
@@ -531,6 +532,27 @@ def test_the_address_forgets_a_portfolio_that_was_removed() -> None:
 
     assert app.selectbox(key="portfolio_saved").value is None
     assert "portfolio_saved" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (SerializationError("Expected `array`, got `int`"), "the same release"),
+        (BackendError("WRONGTYPE"), "Server says"),
+    ],
+)
+def test_saved_portfolios_that_cannot_be_read_say_what_to_do(
+    fault: CacheError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise fault
+
+    monkeypatch.setattr(get_runtime().ops.saved, "list", refuse)
+
+    app = open_page("portfolio", portfolio_saved="Core")
+
+    assert all(said in error.value and str(fault) not in error.value for error in app.error)
+    assert app.error
 
 
 def test_nothing_is_removed_without_a_question() -> None:

@@ -35,7 +35,8 @@ def offer_tickers(what: str, lacking: Sequence[str], profile: str, universe: Seq
     """The same for scores and prices of a few tickers; *what* says what is not there."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(literal(what), width="content")
-        label, needed = f"Load {named(lacking)}", None if is_unlocked() else "Needs the access token"
+        label = f"Load {named(lacking)}"
+        needed = None if is_unlocked() else "Needs the access token, which Warm-up asks for"
         asked = st.button(literal(label), key=key, icon=":material/download:", disabled=needed is not None, help=needed)
         if asked and is_unlocked():
             with st.spinner(literal(label)):

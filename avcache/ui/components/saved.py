@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from avcache.errors import CacheError, InvalidInput
+from avcache.errors import CacheError, InvalidInput, SerializationError
 from avcache.market.holdings import Holding
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.dialogs import note_dialog
@@ -19,6 +19,8 @@ _CHOSEN = "portfolio_saved"
 _NAME = "portfolio_name"
 _SAID = "portfolio_said"
 _FAILED = "portfolio_failed"
+_UNREADABLE = "Another release wrote them: this one can neither read nor change them. Run the same release everywhere."
+_REFUSED = "The store refuses. Server says why, and what to do; what is entered here can be analysed all the same."
 _Take = Callable[[Mapping[str, Holding]], None]
 
 
@@ -43,7 +45,7 @@ def saved_portfolios(holdings: Mapping[str, Holding], take: _Take) -> None:
     try:
         names = [one.name for one in get_runtime().ops.saved.list()]
     except CacheError as exc:
-        st.error(literal(sentence(str(exc))), title="The saved portfolios cannot be read")
+        st.error(literal(sentence(_why(exc))), title="The saved portfolios cannot be read")
         return
     if names:
         _choose(names, take)
@@ -136,7 +138,10 @@ def _fail(error: CacheError) -> None:
 
 
 def _why(error: CacheError) -> str:
-    return error.allowed if isinstance(error, InvalidInput) else str(error)
+    """What happened, and what to do."""
+    if isinstance(error, InvalidInput):
+        return error.allowed
+    return _UNREADABLE if isinstance(error, SerializationError) else _REFUSED
 
 
 def _say(why: str) -> None:
