@@ -193,6 +193,7 @@ def _table(analysis: PortfolioAnalysis, states: list[str]) -> pd.DataFrame:
             "score": table["score"],
             "added": _added(analysis),
             "rating": table["rating"],
+            "state": [[state] for state in states],
             "coverage_percent": 100 * table["coverage"],
             "change_1w": table["score_change_1w"],
             "shares": table["shares"],
@@ -201,7 +202,6 @@ def _table(analysis: PortfolioAnalysis, states: list[str]) -> pd.DataFrame:
             **{name: 100 * table[name.removesuffix("_percent")] for name in _PERCENTS},
             "adds_1m": 100 * table["return_contribution_1m"],
             "adds_3m": 100 * table["return_contribution_3m"],
-            "state": [[state] for state in states],
             "as_of": [dt.date.fromisoformat(day) for day in table["as_of"]],
         }
     )
