@@ -170,3 +170,27 @@ def test_what_is_foreign_cannot_be_deleted_here(redis_url: str, redis_env: dict[
 
     assert "note:1" in texts(app)
     assert "Delete this key" not in labels(app)
+
+
+def test_a_click_counts_though_the_prefixes_have_changed_meanwhile() -> None:
+    warm("AAPL")
+    app = open_key("price:AAPL")
+    runtime.shared().cache.set("user:1", 1)
+    runtime.shared().ops.keyspace.forget()
+
+    press(app, "Delete this key")
+
+    assert runtime.shared().cache.peek("price:AAPL") is None
+
+
+def test_a_link_to_a_prefix_that_is_new_shows_it() -> None:
+    warm("AAPL")
+    app = open_page("keys")
+    runtime.shared().cache.set("user:1", 1)
+    runtime.shared().ops.keyspace.forget()
+
+    app.query_params["keys_prefix"] = "user"
+    app.run()
+
+    assert app.button_group(key="keys_prefix").value == "user"
+    assert app.dataframe[0].value["Key"].to_list() == ["user:1"]

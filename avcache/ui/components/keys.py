@@ -23,6 +23,7 @@ _OPEN = "keys_open"
 _PAGE = "keys_page"
 _LABELS = "keys_prefix_labels"
 _DRAWN_AT = "keys_drawn_at"
+_IS_WHOLE = "keys_is_whole"
 _TOLD = "keys_prefix_told"
 _NOTHING = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
 _NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
@@ -33,10 +34,10 @@ def choose_prefix(snapshot: Snapshot) -> str | None:
     wanted = st.query_params.get(_PREFIX, ALL)
     if st.session_state.get(_TOLD, wanted) != wanted or _PREFIX not in st.session_state:
         st.session_state[_PREFIX] = wanted  # somebody followed a link, or went back
-    st.session_state[_DRAWN_AT] = time.monotonic()
-    # A click says which label was clicked: it is understood by the labels that were shown, then they are renewed.
-    now = prefixes(snapshot, st.session_state.get(_TOLD, ALL))
-    shown = st.session_state.setdefault(_LABELS, now)
+        st.session_state[_LABELS] = prefixes(snapshot)
+    st.session_state[_DRAWN_AT], st.session_state[_IS_WHOLE] = time.monotonic(), True
+    # A click says which label was clicked: it is understood by those that were shown.
+    shown = st.session_state[_LABELS]
     if st.session_state[_PREFIX] not in shown:
         st.session_state[_PREFIX] = ALL
     chosen: str = st.pills(
@@ -52,18 +53,20 @@ def choose_prefix(snapshot: Snapshot) -> str | None:
     else:
         st.query_params.pop(_PREFIX, None)
     st.session_state[_TOLD] = chosen
-    if shown != now:
-        st.session_state[_LABELS] = now
-        st.rerun()
     return chosen or None
 
 
-def _keep_counts() -> None:
-    """Draw the page again if the prefixes on top, or their counts, have become others; not at every tick."""
-    is_due = time.monotonic() - st.session_state[_DRAWN_AT] >= SLOW_TICK
-    if is_due:
+def _renew_prefixes() -> None:
+    """
+    Draw the page again if prefixes or counts are others by now.
+
+    At a tick alone, and a while after the last whole run: one that ends early loses what was clicked, and its notices.
+    """
+    is_tick = not st.session_state.pop(_IS_WHOLE, False)
+    if is_tick and time.monotonic() - st.session_state[_DRAWN_AT] >= SLOW_TICK:
         now = prefixes(get_runtime().ops.keyspace.snapshot(), st.session_state[_TOLD])
         if st.session_state[_LABELS] != now:
+            st.session_state[_LABELS] = now
             st.rerun()
 
 
@@ -84,7 +87,7 @@ def found_keys(patterns: tuple[str, ...], order: str, *, is_small: bool) -> list
 @st.fragment(run_every=TICK)
 def live_rows(patterns: tuple[str, ...], order: str) -> None:
     """All that matches, of a small store, again and again."""
-    _keep_counts()
+    _renew_prefixes()
     found = find_keys(patterns)
     if not found.rows:
         st.caption(_NOTHING if found.is_exact else _NOTHING_SEEN)
@@ -99,7 +102,7 @@ def live_rows(patterns: tuple[str, ...], order: str) -> None:
 @st.fragment(run_every=TICK)
 def searched_rows(patterns: tuple[str, ...], names: tuple[str, ...], order: str) -> None:
     """What was found by now of a large store. It is not searched again by itself; what is shown grows older."""
-    _keep_counts()
+    _renew_prefixes()
     keyspace = get_runtime().ops.keyspace
     search = st.session_state.get("keys_search")
     if not isinstance(search, KeySearch) or (search.patterns, search.names) != (patterns, names):
