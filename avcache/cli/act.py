@@ -18,7 +18,7 @@ from avcache.formats import format_bytes, format_count, format_seconds
 if TYPE_CHECKING:
     from avcache.api.schemas import ClearPlan
 
-__all__ = ["clear", "warmup"]
+__all__ = ["clear", "describe_plan", "warmup"]
 
 
 def clear(
@@ -32,7 +32,7 @@ def clear(
     """Drop the keys that match, after showing what and its cost."""
     place = place_of(url)
     plan = place.plan(pattern)
-    note(_said(plan))
+    note(describe_plan(plan))
     if not yes and plan.exact and not plan.keys:
         dropped = None
     elif not yes and not _confirmed():
@@ -42,7 +42,7 @@ def clear(
         dropped = place.clear(pattern, reason)
     if json:
         result = None if dropped is None else {"keys": int(dropped), "pending": dropped.pending}
-        print_json({"plan": _record(plan), "cleared": result, "reason": reason})
+        print_json({"plan": plan.model_dump(), "cleared": result, "reason": reason})
     elif dropped is not None:
         pending = "; the rest goes before it is read again" if dropped.pending else ""
         note(f"Cleared {format_count(dropped)} keys matching {pattern}{pending}.")
@@ -94,8 +94,9 @@ def _tell(wanted: tuple[str, ...], outcomes: list[Warmed], *, json: bool) -> Non
     print_table(["Ticker", "Outcome", ("Took", "right"), "Why"], rows, title=title)
 
 
-def _said(plan: ClearPlan) -> str:
-    count = f"{'' if plan.exact else 'At least '}{format_count(plan.keys)} keys match {plan.pattern}"
+def describe_plan(plan: ClearPlan) -> str:
+    """What a clear would drop, how sure that is, and what loading it again takes."""
+    count = f"{_how_many(plan)} keys match {plan.pattern}"
     facts = [
         format_bytes(plan.size_bytes),
         "" if plan.refill_seconds is None else f"{format_seconds(plan.refill_seconds)} to load again",
@@ -106,15 +107,12 @@ def _said(plan: ClearPlan) -> str:
     return "; ".join(filter(None, [count, *facts])) + samples
 
 
-def _record(plan: ClearPlan) -> dict[str, object]:
-    return {
-        "pattern": plan.pattern,
-        "keys": plan.keys,
-        "exact": plan.exact,
-        "size": plan.size_bytes,
-        "refill_seconds": plan.refill_seconds,
-        "samples": plan.sample_keys,
-    }
+def _how_many(plan: ClearPlan) -> str:
+    if plan.exact:
+        return format_count(plan.keys)
+    if plan.low == plan.high:  # while Redis is away, only memory was seen
+        return f"At least {format_count(plan.keys)}"
+    return f"About {format_count(plan.keys)} ({format_count(plan.low)} to {format_count(plan.high)})"
 
 
 def _confirmed() -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from avcache.clock import Clock
 from avcache.errors import ConfigError, ProviderError
+from avcache.formats import counted
 from avcache.market.price_file import PriceFile, read_prices
 from avcache.market.provider import Figures, PriceHistory, each
 from avcache.market.tickers import shortened, ticker_or_none
@@ -66,7 +67,7 @@ class CsvProvider:
         """E.g. "Own prices, 12 tickers, last day 2024-05-03"; the day is that of the benchmark, if there is one."""
         count = len(self._known().files)
         last_day = self._last_day_of(self.benchmark)
-        return f"Own prices, {count} ticker{'' if count == 1 else 's'}" + (f", last day {last_day}" if last_day else "")
+        return f"Own prices, {counted(count, 'ticker')}" + (f", last day {last_day}" if last_day else "")
 
     @property
     def tickers(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import msgspec
 import pandas as pd
 
 from avcache.errors import ProviderError
+from avcache.formats import counted
 
 __all__ = [
     "AROUND_THE_CLOCK",
@@ -135,8 +136,7 @@ def validate(history: PriceHistory, previous: PriceHistory | None = None) -> Non
     """
     ticker, prices = history.ticker, history.prices
     if len(prices) < _FEWEST_ROWS:
-        found = f"{len(prices)} session{'' if len(prices) == 1 else 's'}"
-        raise ProviderError(ticker, "no_data", f"{found}, at least {_FEWEST_ROWS} needed")
+        raise ProviderError(ticker, "no_data", f"{counted(len(prices), 'session')}, at least {_FEWEST_ROWS} needed")
     if not (prices.index.is_monotonic_increasing and prices.index.is_unique):
         raise ProviderError(ticker, "upstream_error", "the session dates do not increase")
     last = float(prices["close"].iloc[-1])

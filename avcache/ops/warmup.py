@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from avcache.clock import Clock
 from avcache.core.cache import Cache
 from avcache.errors import InvalidInput, ProviderError
+from avcache.formats import counted
 from avcache.market.caching import ticker_of
 from avcache.market.service import Market
 from avcache.market.tickers import parse_tickers
@@ -322,15 +323,8 @@ class WarmupWork:
         text = f"{cached} of {total} cached"
         text += f", {failed} failed" if failed else ""
         text += f", {left} not begun" if left else ""
-        self._audit.record(
-            job.actor,
-            "warmed",
-            f"{total} ticker{'' if total == 1 else 's'}",
-            planned=total,
-            done=cached,
-            result=text,
-            job=job.id,
-        )
+        on = counted(total, "ticker")
+        self._audit.record(job.actor, "warmed", on, planned=total, done=cached, result=text, job=job.id)
         return text
 
     def _warm(self, ticker: str, kinds: Sequence[str], *, ahead: bool) -> Outcome:

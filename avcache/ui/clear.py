@@ -7,11 +7,10 @@ from typing import Final
 
 import pandas as pd
 
-from avcache.formats import format_age, format_bytes, format_clock, format_count, format_seconds
+from avcache.formats import counted, format_age, format_bytes, format_clock, format_count, format_seconds
 from avcache.ops.clear_plan import ClearPlan
 from avcache.ops.clearing import cleared_keys, cleared_target
 from avcache.ops.jobs import Job
-from avcache.ui.words import counted
 
 __all__ = ["TYPE_TO_CONFIRM", "WAYS", "describe_job", "describe_plan", "exported", "history", "must_type"]
 

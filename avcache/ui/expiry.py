@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from avcache.formats import format_age, format_clock, format_count, format_seconds
+from avcache.formats import counted, format_age, format_clock, format_count, format_seconds
 from avcache.ops.forecast import Forecast
 from avcache.ops.snapshot import Due, NamespaceSize, Snapshot
-from avcache.ui.words import counted
 
 __all__ = ["ExpiryModel", "describe_cliffs", "describe_due", "describe_shown", "expiry"]
 

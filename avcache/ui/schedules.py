@@ -11,10 +11,10 @@ from typing import Final
 
 import pandas as pd
 
-from avcache.formats import format_clock, format_count
+from avcache.formats import counted, format_clock, format_count
 from avcache.ops.cron import timing
 from avcache.ops.schedule import LastRun, Policy, Schedule, ScheduleView
-from avcache.ui.words import counted, joined, named
+from avcache.ui.words import joined, named
 
 __all__ = [
     "DEFAULT_CRON",

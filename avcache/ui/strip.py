@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 from avcache.backends.base import State
 from avcache.core.counters import Counts
-from avcache.formats import format_clock, format_count, format_percent
+from avcache.formats import counted, format_clock, format_count, format_percent
 from avcache.ops.activity import Tally
 from avcache.ops.faults import fault_of
-from avcache.ui.words import counted
 
 __all__ = ["RECOVERING", "STORES", "Badge", "Colour", "Strip", "strip"]
 

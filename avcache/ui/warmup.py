@@ -9,10 +9,9 @@ from typing import Final
 
 import pandas as pd
 
-from avcache.formats import format_count, format_seconds
+from avcache.formats import counted, format_count, format_seconds
 from avcache.ops.coverage import Coverage
 from avcache.ops.warmup import WarmupJob, WarmupPlan
-from avcache.ui.words import counted
 
 __all__ = [
     "coverage_exported",

@@ -8,9 +8,8 @@ from typing import Final
 import pandas as pd
 
 from avcache.core.accesses import LOAD, Columns
-from avcache.formats import format_clock, format_count, format_percent, format_seconds
+from avcache.formats import counted, format_clock, format_count, format_percent, format_seconds
 from avcache.ops.whatif import WhatIf, WhatIfRow
-from avcache.ui.words import counted
 
 __all__ = ["FEWEST_READS", "TTLS", "busiest", "describe_replay", "exported", "ttls_with", "what_if_table"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from avcache.formats import format_count
-
-__all__ = ["counted", "joined", "lines", "literal", "named", "sentence"]
+__all__ = ["joined", "lines", "literal", "named", "sentence"]
 
 # Inside a word _ . - mean nothing: names such as `user_x` stay as they are, in an address as well.
 _ACTIVE = re.compile(r"([\\`*{}\[\]()#+!|~<>:$&=]|(?<![A-Za-z0-9])[_.\-]|[_.\-](?![A-Za-z0-9]))")
@@ -46,11 +44,6 @@ def lines(texts: Iterable[str]) -> str:
 def sentence(text: str) -> str:
     """*text* with a capital, as it stands alone under a title."""
     return text[:1].upper() + text[1:]
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 key`, `89 keys`."""
-    return f"{format_count(number)} {noun if number == 1 else f'{noun}s'}"
 
 
 def joined(words: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from avcache.clock import ManualClock
 from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.errors import BackendError, BackendMisconfigured, BackendUnavailable, LockTimeout
-from tests.servers import RealServer, find_server_binary, free_port
+from tests.servers import RealServer, free_port
 from tests.threads import until
 
 PREFIX = "avctest:"
@@ -251,10 +252,8 @@ def test_after_close_a_server_that_dies_is_no_exception_either(real_server: Real
 
 
 @pytest.fixture
-def lasting_server() -> Iterator[RealServer]:
+def lasting_server(server_binary: Path) -> Iterator[RealServer]:
     """A server that writes to disk: killed and started again, it has what it had."""
-    if find_server_binary() is None:
-        pytest.skip("no Redis")
     with RealServer("--appendonly", "yes", "--appendfsync", "always") as server:
         yield server
 

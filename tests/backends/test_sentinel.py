@@ -18,9 +18,7 @@ _PATIENCE = 20.0
 
 
 @pytest.fixture
-def primary() -> Iterator[RealServer]:
-    if find_server_binary() is None:
-        pytest.skip("no Redis")
+def primary(server_binary: Path) -> Iterator[RealServer]:
     with RealServer() as server:
         yield server
 

@@ -139,7 +139,7 @@ def test_who_says_yes_is_not_asked_and_the_reason_is_on_record(on_redis: Runtime
     done = run("clear", "price:AAPL", "--yes", "--reason", "wrong close", "--json")
 
     assert "Clear them?" not in done.err
-    assert done.data["plan"]["samples"] == ["price:AAPL"]
+    assert done.data["plan"]["sample_keys"] == ["price:AAPL"]
     assert (done.data["plan"]["keys"], done.data["plan"]["exact"]) == (1, True)
     assert (done.data["cleared"], done.data["reason"]) == ({"keys": 1, "pending": False}, "wrong close")
     acts = {entry.action: entry for entry in on_redis.ops.audit.latest()}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
+from avcache.api.schemas import ClearPlan
+from avcache.cli.act import describe_plan
 from avcache.cli.exits import Failed, NothingThere, exit_code
 from avcache.cli.here import Here
 from avcache.cli.output import plain, print_json, print_table
@@ -126,3 +129,17 @@ def test_a_warm_up_that_is_left_is_stopped(process: Callable[[], Runtime]) -> No
     assert job.is_cancelled
     assert not job.is_running
     assert len(job.outcomes) < len(SAMPLE_25)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"exact": True, "low": 3000, "high": 3000}, "3,000 keys match price:*"),
+        ({"exact": False, "low": 2800, "high": 3210}, "About 3,000 (2,800 to 3,210) keys match price:*"),
+        ({"exact": False, "low": 3000, "high": 3000}, "At least 3,000 keys match price:*"),
+    ],
+)
+def test_what_a_clear_would_drop_is_told_as_sure_as_it_is(keys: dict[str, Any], said: str) -> None:
+    plan = ClearPlan(pattern="price:*", keys=3000, size_bytes=10, refill_seconds=None, sample_keys=[], **keys)
+
+    assert describe_plan(plan) == f"{said}; 10 B"

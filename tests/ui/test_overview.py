@@ -252,9 +252,10 @@ class TestChart:
 
         model = model_of(graph)
 
-        assert list(model.rates) == [f"kind{at}" for at in range(6)]
-        assert model.unshown == 3
-        assert len({trace.line.color for trace in hit_rates(model).data}) == 6
+        figure = hit_rates(model)
+        assert list(model.rates) == [f"kind{at}" for at in range(9)]
+        assert [trace.name for trace in figure.data] == [f"kind{at}" for at in range(6)]
+        assert len({trace.line.color for trace in figure.data}) == 6
 
     def test_events_are_marks_and_what_they_say_is_no_markup(self, graph: Graph) -> None:
         events = [

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from avcache.ui.words import counted, lines, literal, named, sentence
+from avcache.formats import counted
+from avcache.ui.words import lines, literal, named, sentence
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:

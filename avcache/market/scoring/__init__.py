@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from avcache.market.scoring.composite import Component
 from avcache.market.scoring.panel import Subject
-from avcache.market.scoring.profiles import COMPOSITES, DEFAULT_PROFILE, FACTOR, INSUFFICIENT, Rating, rate
+from avcache.market.scoring.profiles import COMPOSITES, DEFAULT_PROFILE, FACTOR, INSUFFICIENT, RATED_FROM, Rating, rate
 from avcache.market.scoring.score import Change, Score, from_record, measure_table, scores, to_record
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_PROFILE",
     "FACTOR",
     "INSUFFICIENT",
+    "RATED_FROM",
     "Change",
     "Component",
     "Rating",

@@ -18,6 +18,7 @@ __all__ = [
     "FACTOR",
     "INSUFFICIENT",
     "LEAST_COVERAGE",
+    "RATED_FROM",
     "Profile",
     "ProfileName",
     "Rating",
@@ -32,7 +33,9 @@ DEFAULT_PROFILE: Final = "alphavelocity"
 FACTOR: Final = "factor"
 INSUFFICIENT: Final = "Insufficient Data"
 LEAST_COVERAGE: Final = 0.5
-_BANDS: tuple[tuple[float, Rating], ...] = ((80, "Strong Buy"), (65, "Buy"), (50, "Hold"), (35, "Weak Hold"))
+RATED_FROM: Final[tuple[tuple[float, Rating], ...]] = ((80, "Strong Buy"), (65, "Buy"), (50, "Hold"), (35, "Weak Hold"))
+"""From which composite on, the highest first; what is below all is a Sell."""
+
 _WEIGHTS: Final = {"price": 0.40, "technical": 0.25, "fundamental": 0.25, "relative": 0.10}
 
 
@@ -108,4 +111,4 @@ def rate(composite: float | None) -> Rating:
     """Return the rating of an unrounded composite: from 80 Strong Buy, 65 Buy, 50 Hold, 35 Weak Hold, else Sell."""
     if composite is None:
         return INSUFFICIENT
-    return next((rating for least, rating in _BANDS if composite >= least), "Sell")
+    return next((rating for least, rating in RATED_FROM if composite >= least), "Sell")

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from avcache.formats import format_clock
 from avcache.ops.audit import Event, EventKind
-from avcache.ui.charts.palette import colours_of
+from avcache.ui.charts.palette import MOST_APART, colours_of
 from avcache.ui.charts.texts import plain
 from avcache.ui.overview.model import OverviewModel
 
@@ -33,7 +33,8 @@ _LONGEST: Final = 90
 
 def hit_rates(model: OverviewModel) -> go.Figure:
     """
-    Hit rate in percent over the window, a line per namespace, a gap where nobody read; a mark for each event.
+    Hit rate in percent over the window, a line for each of the most read namespaces, a gap where nobody read; a mark
+    for each event.
 
     A line has at most 48 points; nothing in the text of an event is taken as markup.
     """
@@ -60,19 +61,20 @@ def hit_rates(model: OverviewModel) -> go.Figure:
 
 
 def _lines(model: OverviewModel, moments: Sequence[str]) -> list[dict[str, object]]:
-    colours = colours_of(model.rates)
+    shown = sorted(list(model.rates)[:MOST_APART])
+    colours = colours_of(shown)
     return [
         {
             "type": "scatter",
             "x": moments,
-            "y": [None if rate is None else round(rate * 100, 2) for rate in rates],
+            "y": [None if rate is None else round(rate * 100, 2) for rate in model.rates[name]],
             "name": name,
             "mode": "lines+markers",
             "marker": {"size": 5, "color": colours[name]},
             "line": {"color": colours[name]},
             "hovertemplate": "%{y:.1f} %",
         }
-        for name, rates in model.rates.items()
+        for name in shown
     ]
 
 

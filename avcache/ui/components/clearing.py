@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from avcache.errors import CacheError
-from avcache.formats import format_clock
+from avcache.formats import counted, format_clock
 from avcache.market.tickers import parse_ticker
 from avcache.ops.clear_plan import ClearPlan
 from avcache.ops.clearing import UNDO_SECONDS
@@ -18,7 +18,7 @@ from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.dialogs import is_dialog_open, note_dialog
 from avcache.ui.components.tables import export_buttons
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted, literal
+from avcache.ui.words import literal
 
 __all__ = ["ask_what", "clears_under_way", "past_clears", "plan_of", "show_plan"]
 

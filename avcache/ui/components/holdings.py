@@ -9,6 +9,7 @@ import streamlit as st
 
 from avcache.core.peek import Peek
 from avcache.errors import InvalidInput
+from avcache.formats import counted
 from avcache.market.holdings import Holding, parse_holdings, portfolio_key
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.components.loading import loading
@@ -17,7 +18,7 @@ from avcache.ui.momentum.reading import lacking_scores
 from avcache.ui.portfolio.holdings import EXAMPLE, PROBLEM, checked_grid, grid_of, text_of
 from avcache.ui.portfolio.reading import read_portfolio
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted, literal, sentence
+from avcache.ui.words import literal, sentence
 
 __all__ = ["analysed", "ask_for_holdings"]
 

@@ -23,7 +23,6 @@ _OPEN = "keys_open"
 _PAGE = "keys_page"
 _LABELS = "keys_prefix_labels"
 _DRAWN_AT = "keys_drawn_at"
-_IS_WHOLE = "keys_is_whole"
 _TOLD = "keys_prefix_told"
 _NOTHING = "No key matches. Warm-up fills the cache; Momentum and Portfolio do so as they are read."
 _NOTHING_SEEN = "Not all keys could be looked at; none of those seen matches."
@@ -35,7 +34,7 @@ def choose_prefix(snapshot: Snapshot) -> str | None:
     if st.session_state.get(_TOLD, wanted) != wanted or _PREFIX not in st.session_state:
         st.session_state[_PREFIX] = wanted  # somebody followed a link, or went back
         st.session_state[_LABELS] = prefixes(snapshot)
-    st.session_state[_DRAWN_AT], st.session_state[_IS_WHOLE] = time.monotonic(), True
+    st.session_state[_DRAWN_AT] = time.monotonic()
     # A click says which label was clicked: it is understood by those that were shown.
     shown = st.session_state[_LABELS]
     if st.session_state[_PREFIX] not in shown:
@@ -60,10 +59,9 @@ def _renew_prefixes() -> None:
     """
     Draw the page again if prefixes or counts are others by now.
 
-    At a tick alone, and a while after the last whole run: one that ends early loses what was clicked, and its notices.
+    A while after the last whole run, so never within one: ended early it loses what was clicked, and its notices.
     """
-    is_tick = not st.session_state.pop(_IS_WHOLE, False)
-    if is_tick and time.monotonic() - st.session_state[_DRAWN_AT] >= SLOW_TICK:
+    if time.monotonic() - st.session_state[_DRAWN_AT] >= SLOW_TICK:
         now = prefixes(get_runtime().ops.keyspace.snapshot(), st.session_state[_TOLD])
         if st.session_state[_LABELS] != now:
             st.session_state[_LABELS] = now

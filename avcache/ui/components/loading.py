@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import streamlit as st
 
+from avcache.formats import counted
 from avcache.market.scoring import DEFAULT_PROFILE
 from avcache.ui.momentum.reading import load_scores
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted
 
 __all__ = ["loading"]
-
-
-def _drawn_anew() -> None:
-    """A click on any button ends what the page is doing."""
 
 
 def loading(
@@ -24,13 +20,14 @@ def loading(
     universe: Sequence[str] | None = None,
     *,
     key: str,
-    on_stop: Callable[[], None] = _drawn_anew,
+    on_stop: Callable[[], None] | None = None,
 ) -> Iterator[dict[str, str]]:
     """
     Load the scores of *tickers*; yields after every few why some of them could not be had.
 
     Args:
-        key: Of the button that stops it; *on_stop* is called then, before the page is drawn anew.
+        key: Of the button that stops it, as a click on any would.
+        on_stop: Called then, before the page is drawn anew.
     """
     place, what = st.empty(), counted(len(tickers), "ticker")
     with place.container(horizontal=True, vertical_alignment="bottom"):

@@ -10,6 +10,7 @@ import streamlit as st
 
 from avcache.formats import format_clock, format_count
 from avcache.ui import PAGES
+from avcache.ui.charts.palette import MOST_APART
 from avcache.ui.overview.look import WINDOWS
 from avcache.ui.overview.model import Tile, Trouble
 from avcache.ui.resources import LiveOverview, live_overview, once_per_tick
@@ -62,8 +63,8 @@ def draw_top(tick: str, _seen: LiveOverview) -> None:  # noqa: ARG001 - tells wh
         for tile in model.tiles:
             _metric(tile)
     marks = "" if model.marks is not None else " · what was cleared or warmed cannot be read now"
-    unshown = f" · the {len(model.rates)} most read of {len(model.rates) + model.unshown}" if model.unshown else ""
-    st.markdown(f"### Hit rate by namespace{unshown}{marks}")
+    most = f" · the {MOST_APART} most read of {len(model.rates)}" if len(model.rates) > MOST_APART else ""
+    st.markdown(f"### Hit rate by namespace{most}{marks}")
     if model.rates:
         st.plotly_chart(_seen.figure, key="overview_rates", alt="Hit rate by namespace over the window, with events")
     else:

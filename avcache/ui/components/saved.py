@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from avcache.errors import CacheError, InvalidInput, SerializationError
+from avcache.formats import counted
 from avcache.market.holdings import Holding
 from avcache.ui.components.access import ACTOR, is_unlocked, may_act
 from avcache.ui.components.dialogs import note_dialog
 from avcache.ui.resources import get_runtime, look_at_backend
-from avcache.ui.words import counted, literal, sentence
+from avcache.ui.words import literal, sentence
 
 __all__ = ["open_from_address", "saved_portfolios", "what_failed"]
 

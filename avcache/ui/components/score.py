@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from avcache.formats import counted
 from avcache.market.scoring import Score
 from avcache.ui import PAGES
 from avcache.ui.charts.momentum import contribution_chart, price_chart
@@ -27,7 +28,7 @@ from avcache.ui.momentum.score import (
     strength,
 )
 from avcache.ui.resources import get_runtime
-from avcache.ui.words import counted, literal
+from avcache.ui.words import literal
 
 __all__ = ["parts_table", "score_details"]
 

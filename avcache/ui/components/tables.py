@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 
+from avcache.market.scoring import RATED_FROM
 from avcache.ui.export import csv_of, json_of
 from avcache.ui.lens import json_of_value
 from avcache.ui.numbers import Number
@@ -28,7 +29,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_RATED = "By the score of 100: from 80 Strong Buy, 65 Buy, 50 Hold, 35 Weak Hold, else Sell"
+_RATED = f"By the score of 100: from {', '.join(f'{least:g} {rating}' for least, rating in RATED_FROM)}, else Sell"
 
 
 def number_columns(looks: Mapping[str, Number]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from avcache.errors import CacheError
-from avcache.formats import format_clock
+from avcache.formats import counted, format_clock
 from avcache.ops.coverage import KINDS, Coverage
 from avcache.ops.warmup import WarmupJob, WarmupPlan
 from avcache.ui.charts.coverage import coverage_map
@@ -28,7 +28,7 @@ from avcache.ui.warmup import (
     states_shown,
     tickers_in,
 )
-from avcache.ui.words import counted, literal
+from avcache.ui.words import literal
 
 __all__ = ["Wanted", "begin", "budget", "coverage_now", "latest_run", "stage", "upload"]
 

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from avcache.formats import counted
 from avcache.market.provider import PriceHistory
 from avcache.market.scoring.indicators import wilder_rsi
-from avcache.ui.words import counted
 
 __all__ = ["SPANS", "PriceView", "first_day", "price_view"]
 

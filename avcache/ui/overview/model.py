@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from avcache.core.counters import Counts, Stats
-from avcache.formats import format_clock, format_count, format_percent, format_seconds
+from avcache.formats import counted, format_clock, format_count, format_percent, format_seconds
 from avcache.ops.audit import Event
 from avcache.ui.overview.look import Course, Look
 from avcache.ui.states import describe_exactness
-from avcache.ui.words import counted
 
 __all__ = ["OverviewModel", "Tile", "Trouble", "overview"]
-
-MOST_LINES: Final = 6
-"""So many namespaces can be told apart in one figure."""
 
 _MARKED: Final = frozenset({"clear", "warm-up", "outage", "recovery", "undo"})
 _OLD_FIGURES: Final = 10.0
@@ -56,8 +52,7 @@ class OverviewModel:
     """
     Attributes:
         whose: Whose figures these are, and how old those of the others.
-        rates: Hit rate 0..1 of each step by namespace, of the `MOST_LINES` most read; None where nobody read.
-        unshown: How many more were read.
+        rates: Hit rate 0..1 of each step by namespace, the most read first; None where nobody read.
         marks: What happened on the time axis, oldest first; None if that cannot be read now.
         exactness: How sure the keys and sizes are, and how old.
         is_empty: The store is there, and nothing is in it.
@@ -69,7 +64,6 @@ class OverviewModel:
     moments: tuple[float, ...]
     width: float
     rates: Mapping[str, tuple[float | None, ...]]
-    unshown: int
     marks: tuple[Event, ...] | None
     trouble: tuple[Trouble, ...]
     exactness: str
@@ -78,15 +72,13 @@ class OverviewModel:
 
 def overview(seen: Look) -> OverviewModel:
     """What *seen* says."""
-    read, steps = _most_read(seen.course), seen.course.steps
     return OverviewModel(
         now=seen.now,
         whose=_whose(seen),
         tiles=_tiles(seen),
         moments=seen.course.begins,
         width=seen.course.width,
-        rates={name: tuple(counts.hit_rate for counts in steps[name]) for name in sorted(read[:MOST_LINES])},
-        unshown=len(read[MOST_LINES:]),
+        rates=_rates(seen.course),
         marks=None if seen.events is None else tuple(event for event in seen.events if event.kind in _MARKED),
         trouble=_trouble(seen.total),
         exactness=describe_exactness(seen.snapshot, seen.snapshot.taken_at),
@@ -94,9 +86,10 @@ def overview(seen: Look) -> OverviewModel:
     )
 
 
-def _most_read(course: Course) -> list[str]:
+def _rates(course: Course) -> dict[str, tuple[float | None, ...]]:
     reads = {name: sum(counts.requests for counts in steps) for name, steps in course.steps.items()}
-    return sorted(filter(reads.__getitem__, reads), key=lambda name: (-reads[name], name))
+    read = sorted(filter(reads.__getitem__, reads), key=lambda name: (-reads[name], name))
+    return {name: tuple(counts.hit_rate for counts in course.steps[name]) for name in read}
 
 
 def _whose(seen: Look) -> str:

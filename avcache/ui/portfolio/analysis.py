@@ -11,7 +11,7 @@ import pandas as pd
 
 from avcache.core.peek import Peek
 from avcache.formats import add_up, format_clock, format_days, format_money, money_affixes, price_digits
-from avcache.market.freshness import Freshness
+from avcache.market.freshness import Freshness, Session
 from avcache.market.holdings import Holding
 from avcache.market.portfolio import PortfolioAnalysis
 from avcache.ui.export import stamp
@@ -209,18 +209,14 @@ def _table(analysis: PortfolioAnalysis, states: list[str]) -> pd.DataFrame:
 
 def _states(analysis: PortfolioAnalysis, entry: Peek | None, hours: Freshness | None) -> list[str]:
     """One word for the price of each position: none is fresher than the analysis."""
-    rows = analysis.table[["as_of", "is_complete", "zone"]].itertuples(index=False)
     is_stale = entry is not None and entry.is_stale
-    sessions = [
-        None
-        if hours is None
-        else hours.session(as_of, is_complete=bool(is_complete), zone=None if pd.isna(zone) else zone)
-        for as_of, is_complete, zone in rows
-    ]
-    return [
-        state_of_price(session, is_stale=is_stale or state == "stale")
-        for session, state in zip(sessions, analysis.table["state"], strict=True)
-    ]
+
+    def session(as_of: str, is_complete: object, zone: object) -> Session | None:
+        known_zone = zone if isinstance(zone, str) else None  # an analysis of an older version does not say
+        return None if hours is None else hours.session(as_of, is_complete=bool(is_complete), zone=known_zone)
+
+    rows = analysis.table[["state", "as_of", "is_complete", "zone"]].itertuples(index=False)
+    return [state_of_price(session(*row), is_stale=is_stale or state == "stale") for state, *row in rows]
 
 
 def _costs(table: pd.DataFrame) -> dict[str, pd.Series[float]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from avcache.formats import format_clock, format_count, format_seconds
+from avcache.formats import counted, format_clock, format_seconds
 from avcache.ops.doctor import SEVERITIES, Finding, Severity
 from avcache.ops.faults import fault_of
 from avcache.ops.server import ServerView
@@ -52,7 +52,7 @@ def describe_fallback(view: ServerView) -> str:
     state, now = view.state, view.taken_at
     if view.kind == "memory":
         return "Redis is not used (REDIS_ENABLED=false): memory is the store, and there is nothing to fall back from."
-    waiting = f"{format_count(state.pending)} invalidation{'' if state.pending == 1 else 's'} waiting for it"
+    waiting = f"{counted(state.pending, 'invalidation')} waiting for it"
     since = format_clock(state.since, now)
     lasting = format_seconds(max(0.0, now - state.since))
     if not state.is_degraded:

@@ -7,10 +7,9 @@ from typing import Final
 import pandas as pd
 
 from avcache.backends.facts import SlowCommand
-from avcache.formats import format_seconds
+from avcache.formats import counted, format_seconds
 from avcache.ops.server import ServerView
 from avcache.ui.moments import local_time
-from avcache.ui.words import counted
 
 __all__ = ["HIDDEN", "describe_slow_log", "exported", "slow_table"]
 
