@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +15,7 @@ from avcache.core.cache import Cache
 from avcache.core.keys import DEFAULT_NAMESPACE, Namespace, Namespaces
 from avcache.core.store import AccessObserver, CacheLimits
 
-__all__ = ["Bench", "failing", "never"]
+__all__ = ["Bench", "Held", "exit_code_within", "failing", "leases", "never"]
 
 
 def _canonical(rest: str) -> str:
@@ -72,3 +76,40 @@ def never(*_keys: object) -> Any:
 def failing(*_keys: object) -> Any:
     """A load that fails."""
     raise KeyError("the source is away")
+
+
+class Held:
+    """A load that waits to be let go, and counts how often it ran."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = list(values)
+        self.calls = 0
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        value = self.values.pop(0)
+        self.began.set()
+        assert self.go_on.wait(10)
+        return value
+
+
+def leases(cache: Cache) -> list[str]:
+    """The leases in Redis, after one that nobody holds any more would have ended."""
+    time.sleep(1.3)
+    client: Any = cache.backend._primary._client  # type: ignore[attr-defined]
+    return [name.decode() for name in client.scan_iter("*!load:*")]
+
+
+def exit_code_within(child: int, seconds: float) -> int | None:
+    """What a forked process ended with; None if it had to be killed."""
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None

@@ -22,17 +22,6 @@ from avcache.core.store import CacheLimits
 from avcache.errors import BackendError, InvalidInput, LockTimeout, SerializationError
 from tests.core.helpers import Bench, failing, never
 
-
-@pytest.fixture
-def made() -> Bench:
-    return Bench()
-
-
-@pytest.fixture
-def cache(made: Bench) -> Cache:
-    return made.cache
-
-
 # Reading and writing
 
 
